@@ -1,0 +1,79 @@
+//! Results and errors of the crate, as values that cross to JavaScript.
+
+use napi::ValueType;
+use napi::bindgen_prelude::Either;
+use napi_derive::napi;
+
+use crate::cache;
+use crate::error::{Error, Party, Reason, Result};
+
+pub type Outcome = Either<String, Failure>;
+
+/// What `StackAuthError` is made of.
+#[napi(object, object_from_js = false)]
+pub struct Failure {
+    pub code: &'static str,
+    pub message: String,
+    pub status: u16,
+    pub retryable: bool,
+    pub claim: Option<&'static str>,
+    pub reason: Option<&'static str>,
+    pub stack_code: Option<String>,
+    /// JSON.
+    pub details: Option<String>,
+    pub cause: Option<String>,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct KeyStats {
+    pub url: String,
+    pub kids: Vec<String>,
+    pub age: Option<i64>,
+    pub fetches: i64,
+    pub failed_fetches: i64,
+    pub failures_in_a_row: u32,
+    pub last_error: Option<&'static str>,
+    pub next_attempt_in: Option<i64>,
+}
+
+pub fn of(result: Result<String>) -> Outcome {
+    match result {
+        Ok(json) => Either::A(json),
+        Err(error) => Either::B(failure(error)),
+    }
+}
+
+pub fn failure(error: Error) -> Failure {
+    Failure {
+        code: error.code.as_str(),
+        status: error.code.status(),
+        retryable: error.code.party() == Party::Service,
+        message: error.message,
+        claim: error.context.claim,
+        reason: error.context.reason.map(Reason::as_str),
+        stack_code: error.context.stack_code,
+        details: error.context.details,
+        cause: error.context.cause,
+    }
+}
+
+impl From<cache::Stats> for KeyStats {
+    fn from(stats: cache::Stats) -> Self {
+        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        Self {
+            url: stats.url,
+            kids: stats.kids,
+            age: stats.age,
+            fetches: count(stats.fetches),
+            failed_fetches: count(stats.failed_fetches),
+            failures_in_a_row: stats.failures_in_a_row,
+            last_error: stats.last_error.map(crate::error::Code::as_str),
+            next_attempt_in: stats.next_attempt_in,
+        }
+    }
+}
+
+/// As `typeof` has it, but for null.
+pub fn type_name(value_type: ValueType) -> String {
+    format!("{value_type:?}").to_lowercase()
+}

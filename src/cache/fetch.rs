@@ -1,0 +1,136 @@
+//! One attempt to get the key set, and what its answer means.
+
+use std::time::Duration;
+
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH};
+
+use crate::error::{Code, Error, Result};
+use crate::http::{self, Fault};
+use crate::keys::KeySet;
+
+const MAX_BODY_BYTES: usize = 256 * 1024;
+
+#[derive(Debug)]
+pub struct Answer {
+    pub set: Set,
+    pub etag: Option<String>,
+    pub max_age: Option<Duration>,
+}
+
+#[derive(Debug)]
+pub enum Set {
+    NotModified,
+    Keys { keys: KeySet, json: String },
+}
+
+pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
+    let conditional = etag.is_some();
+    let mut request = http::client()
+        .map_err(failed)?
+        .get(url)
+        .header(ACCEPT, "application/json, application/jwk-set+json");
+    if let Some(etag) = etag {
+        request = request.header(IF_NONE_MATCH, etag);
+    }
+    let response = request.send().await.map_err(|error| failed(error.into()))?;
+
+    let status = response.status();
+    let max_age = max_age(response.headers());
+    let etag = text(response.headers(), &ETAG).map(str::to_owned);
+    if status == StatusCode::NOT_MODIFIED && conditional {
+        return Ok(Answer { set: Set::NotModified, etag, max_age });
+    }
+    if status != StatusCode::OK {
+        return Err(refusal(status));
+    }
+    let body = http::body(response, MAX_BODY_BYTES).await.map_err(failed)?;
+    let keys = KeySet::parse(&body).map_err(|fault| {
+        Error::new(Code::JwksInvalid, format!("JSON Web Key Set malformed: {fault}"))
+    })?;
+    let json = String::from_utf8(body).unwrap_or_default();
+    Ok(Answer { set: Set::Keys { keys, json }, etag, max_age })
+}
+
+pub fn late() -> Error {
+    Error::new(Code::JwksTimeout, "the JSON Web Key Set did not come in time")
+}
+
+fn failed(fault: Fault) -> Error {
+    match fault {
+        Fault::TooLarge => Error::new(
+            Code::JwksInvalid,
+            format!(
+                "JSON Web Key Set malformed: expected at most {MAX_BODY_BYTES} bytes, found more"
+            ),
+        ),
+        Fault::Transport(error) => {
+            Error::new(Code::JwksFetchFailed, "the JSON Web Key Set could not be fetched")
+                .caused_by(&error)
+        }
+    }
+}
+
+/// A 404 is what Stack Auth answers about a project that it does not know.
+fn refusal(status: StatusCode) -> Error {
+    if status == StatusCode::NOT_FOUND {
+        return Error::new(
+            Code::Config,
+            "the issuer knows no such project: expected 200 for the JSON Web Key Set, found 404; \
+             check projectId and baseUrl",
+        );
+    }
+    Error::new(
+        Code::JwksFetchFailed,
+        format!("expected 200 for the JSON Web Key Set, found {}", status.as_u16()),
+    )
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// RFC 9111 section 5.2.2. What must not be stored is stored for the shortest time there is.
+fn max_age(headers: &HeaderMap) -> Option<Duration> {
+    let directives = text(headers, &CACHE_CONTROL)?.split(',').map(str::trim);
+    directives
+        .filter_map(|directive| {
+            let directive = directive.to_ascii_lowercase();
+            if directive == "no-store" || directive == "no-cache" {
+                return Some(Duration::ZERO);
+            }
+            let seconds = directive.strip_prefix("max-age=")?.trim_matches('"').parse().ok()?;
+            Some(Duration::from_secs(seconds))
+        })
+        .min()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn max_age_is_read() {
+        for (value, seconds) in [
+            ("public, max-age=3600", Some(3_600)),
+            ("Max-Age=\"60\", must-revalidate", Some(60)),
+            ("no-store", Some(0)),
+            ("max-age=60, no-cache", Some(0)),
+            ("max-age=x", None),
+            ("private", None),
+        ] {
+            let headers = HeaderMap::from_iter([(CACHE_CONTROL, value.parse().unwrap())]);
+            assert_eq!(max_age(&headers), seconds.map(Duration::from_secs), "{value}");
+        }
+        assert_eq!(max_age(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn an_unknown_project_is_the_operators_fault() {
+        assert_eq!(refusal(StatusCode::NOT_FOUND).code, Code::Config);
+        for status in [204, 301, 302, 304, 400, 403, 429, 500, 503] {
+            let status = StatusCode::from_u16(status).unwrap();
+            assert_eq!(refusal(status).code, Code::JwksFetchFailed);
+        }
+    }
+}

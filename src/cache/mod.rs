@@ -1,0 +1,234 @@
+//! The key sets of this process, one per JWKS URL, shared by every client and every thread.
+
+mod fetch;
+mod policy;
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use self::fetch::{Answer, Set, late};
+use self::policy::{Action, State};
+use crate::clock::{self, Millis};
+use crate::config::Limits;
+use crate::error::{Code, Error, Result};
+use crate::flight::Flight;
+use crate::keys::KeySet;
+use crate::token::Kid;
+
+pub use self::policy::Snapshot;
+
+#[derive(Debug)]
+pub struct KeyCache {
+    url: String,
+    /// Held for a moment only, never across I/O.
+    inner: Mutex<Inner>,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    state: State,
+    flight: Option<Flight<Arc<Snapshot>>>,
+    fetches: u64,
+    failed_fetches: u64,
+}
+
+/// What an operator may want to know of one key set.
+#[derive(Debug)]
+pub struct Stats {
+    pub url: String,
+    pub kids: Vec<String>,
+    pub age: Option<Millis>,
+    pub fetches: u64,
+    pub failed_fetches: u64,
+    pub failures_in_a_row: u32,
+    pub last_error: Option<Code>,
+    pub next_attempt_in: Option<Millis>,
+}
+
+impl KeyCache {
+    /// The cache of that URL; it lives as long as anyone holds it, and longer.
+    pub fn of(url: &str) -> Arc<Self> {
+        /// Past this many, those that no client holds are dropped.
+        const MANY: usize = 1_024;
+        static CACHES: LazyLock<Mutex<HashMap<String, Arc<KeyCache>>>> =
+            LazyLock::new(Mutex::default);
+
+        let mut caches = CACHES.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(cache) = caches.get(url) {
+            return Arc::clone(cache);
+        }
+        if caches.len() >= MANY {
+            caches.retain(|_, cache| Arc::strong_count(cache) > 1);
+        }
+        let cache = Arc::new(Self { url: url.to_owned(), inner: Mutex::default() });
+        caches.insert(url.to_owned(), Arc::clone(&cache));
+        cache
+    }
+
+    /// What can be said without waiting: the set that has the answer, or why there is none.
+    pub fn at_hand(&self, kid: &Kid, limits: Limits) -> Option<Result<Arc<Snapshot>>> {
+        match self.lock().decide(kid, limits) {
+            Action::Use(snapshot) => Some(Ok(snapshot)),
+            Action::Fail(error) => Some(Err(error)),
+            Action::UseAndRefresh(_) | Action::Wait | Action::Fetch => None,
+        }
+    }
+
+    /// The set that has the last word on `kid`, by `deadline`; must be called on a runtime.
+    pub async fn get(
+        self: &Arc<Self>,
+        kid: &Kid,
+        limits: Limits,
+        deadline: Millis,
+        allowed: Duration,
+    ) -> Result<Arc<Snapshot>> {
+        let mut joined = false;
+        loop {
+            let (flight, own) = {
+                let mut inner = self.lock();
+                match (inner.decide(kid, limits), &inner.flight) {
+                    (Action::Use(snapshot), _) => return Ok(snapshot),
+                    (Action::Fail(error), _) => return Err(error),
+                    (Action::UseAndRefresh(snapshot), _) => {
+                        self.launch(&mut inner, kid, limits, allowed);
+                        return Ok(snapshot);
+                    }
+                    (Action::Wait, Some(flight)) => (flight.clone(), false),
+                    (Action::Wait | Action::Fetch, _) => {
+                        (self.launch(&mut inner, kid, limits, allowed), true)
+                    }
+                }
+            };
+            match flight.join(deadline, allowed, late()).await {
+                Ok(snapshot) => {
+                    let found = !matches!(kid, Kid::Text(kid) if !snapshot.keys.has(kid));
+                    if found || own || joined {
+                        return Ok(snapshot);
+                    }
+                    // That fetch may have begun before the issuer had this kid: ask once more.
+                    joined = true;
+                }
+                Err(error) => {
+                    return self.lock().state.fallback(kid, clock::now(), limits).ok_or(error);
+                }
+            }
+        }
+    }
+
+    fn launch(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        kid: &Kid,
+        limits: Limits,
+        allowed: Duration,
+    ) -> Flight<Arc<Snapshot>> {
+        inner.fetches += 1;
+        let paid = inner.state.on_fetch(kid, clock::now(), limits);
+        let base = inner.state.snapshot.clone();
+        let etag = base.as_ref().and_then(|snapshot| snapshot.etag.clone());
+
+        let (url, cache, kid) = (self.url.clone(), Arc::clone(self), kid.clone());
+        let work = async move { fetch::fetch(&url, etag).await };
+        let land = move |result: Result<Answer>| cache.land(result, base.as_deref(), &kid, paid);
+        let flight = Flight::launch(allowed, work, late(), land);
+        inner.flight = Some(flight.clone());
+        flight
+    }
+
+    fn land(
+        &self,
+        result: Result<Answer>,
+        base: Option<&Snapshot>,
+        kid: &Kid,
+        paid: bool,
+    ) -> Result<Arc<Snapshot>> {
+        let now = clock::now();
+        let result = result.and_then(|answer| snapshot(answer, base, now));
+        let mut inner = self.lock();
+        match &result {
+            Ok(snapshot) => inner.state.on_answer(Arc::clone(snapshot), kid, paid, now),
+            Err(error) => {
+                inner.failed_fetches += 1;
+                inner.state.on_failure(error.clone(), now, fastrand::f64());
+            }
+        }
+        result
+    }
+
+    /// Keys from outside, as `exportKeys` gave them.
+    pub fn import(&self, jwks: &str, unix_fetched_at: Millis) -> Result<()> {
+        let keys = KeySet::parse(jwks.as_bytes()).map_err(|fault| {
+            Error::new(Code::Config, format!("keys.jwks is malformed: {fault}"))
+        })?;
+        // One from the future is from now, or it would stay fresh for too long.
+        let age = (clock::unix_now() - unix_fetched_at).max(0);
+        self.lock().state.on_import(Arc::new(Snapshot {
+            keys: Arc::new(keys),
+            json: jwks.into(),
+            etag: None,
+            server_max_age: None,
+            fetched_at: clock::now() - age,
+            unix_fetched_at,
+        }));
+        Ok(())
+    }
+
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.lock().state.snapshot.clone()
+    }
+
+    pub fn stats(&self) -> Stats {
+        let inner = self.lock();
+        let now = clock::now();
+        let snapshot = inner.state.snapshot.as_deref();
+        let failures = &inner.state.failures;
+        Stats {
+            url: self.url.clone(),
+            kids: snapshot.iter().flat_map(|set| set.keys.kids()).map(str::to_owned).collect(),
+            age: snapshot.map(|snapshot| now - snapshot.fetched_at),
+            fetches: inner.fetches,
+            failed_fetches: inner.failed_fetches,
+            failures_in_a_row: failures.in_a_row,
+            last_error: failures.last.as_ref().map(|error| error.code),
+            next_attempt_in: failures.last.as_ref().map(|_| (failures.retry_at - now).max(0)),
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn decide(&self, kid: &Kid, limits: Limits) -> Action {
+        let fetching = self.flight.as_ref().is_some_and(Flight::is_under_way);
+        self.state.decide(kid, clock::now(), limits, fetching)
+    }
+}
+
+/// Keys, validator and time as one value; of an unchanged set only the time is new.
+fn snapshot(answer: Answer, base: Option<&Snapshot>, now: Millis) -> Result<Arc<Snapshot>> {
+    let (keys, json, etag) = match (answer.set, base) {
+        (Set::Keys { keys, json }, _) => (Arc::new(keys), json.into(), answer.etag),
+        (Set::NotModified, Some(base)) => (
+            Arc::clone(&base.keys),
+            Arc::clone(&base.json),
+            answer.etag.or_else(|| base.etag.clone()),
+        ),
+        (Set::NotModified, None) => {
+            return Err(Error::new(
+                Code::JwksFetchFailed,
+                "expected a JSON Web Key Set, found 304",
+            ));
+        }
+    };
+    Ok(Arc::new(Snapshot {
+        keys,
+        json,
+        etag,
+        server_max_age: answer.max_age,
+        fetched_at: now,
+        unix_fetched_at: clock::unix_now(),
+    }))
+}

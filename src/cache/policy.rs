@@ -1,0 +1,229 @@
+//! When to use the keys at hand, when to fetch, when to refuse: a pure function of
+//! (state, kid, now), and the few events that change the state.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Millis, millis};
+use crate::config::Limits;
+use crate::error::Error;
+use crate::keys::KeySet;
+use crate::token::Kid;
+
+/// A shorter `Cache-Control: max-age` wins over `cacheMaxAge`, but not below this.
+const MIN_SERVER_MAX_AGE: Millis = 30_000;
+const FIRST_BACK_OFF: Millis = 250;
+const MAX_BACK_OFF: Millis = 30_000;
+/// After a failure this recent nobody is made to wait for the next attempt.
+const RECENT_FAILURE: Millis = 2 * MAX_BACK_OFF;
+/// Fetches for kids that are not in the set: two at once, and one more each 30 s.
+const BUDGET_BURST: i64 = 2;
+const BUDGET_REFILL: Millis = 30_000;
+/// How long a kid that an answer lacked is not asked about again; and how many are remembered.
+const UNKNOWN_KID_TTL: Millis = BUDGET_REFILL;
+const MAX_UNKNOWN_KIDS: usize = 256;
+const MAX_UNKNOWN_KID_BYTES: usize = 256;
+
+/// One answer of the issuer: keys, validator and time change together or not at all.
+#[derive(Debug, Clone)]
+pub struct Snapshot {
+    pub keys: Arc<KeySet>,
+    /// As it came, for `exportKeys`.
+    pub json: Arc<str>,
+    pub etag: Option<String>,
+    pub server_max_age: Option<Duration>,
+    /// Monotonic; negative if it was before this process began.
+    pub fetched_at: Millis,
+    /// By the wall clock.
+    pub unix_fetched_at: Millis,
+}
+
+#[derive(Debug, Default)]
+pub struct State {
+    pub snapshot: Option<Arc<Snapshot>>,
+    pub failures: Failures,
+    budget: Budget,
+    unknown: HashMap<String, Millis>,
+}
+
+/// The failed attempts since the last answer.
+#[derive(Debug, Default)]
+pub struct Failures {
+    pub in_a_row: u32,
+    pub last: Option<Error>,
+    last_at: Millis,
+    pub retry_at: Millis,
+}
+
+#[derive(Debug)]
+pub enum Action {
+    /// The answer is in this set, even if it is that no key has this kid.
+    Use(Arc<Snapshot>),
+    /// The same, and refresh it for those who come later.
+    UseAndRefresh(Arc<Snapshot>),
+    /// A fetch is under way: wait for it.
+    Wait,
+    Fetch,
+    /// Nothing can be said, and it is too early to ask again.
+    Fail(Error),
+}
+
+impl State {
+    pub fn decide(&self, kid: &Kid, now: Millis, limits: Limits, fetching: bool) -> Action {
+        let Some(snapshot) = &self.snapshot else { return self.fetch_or(None, now, fetching) };
+        let snapshot = Arc::clone(snapshot);
+
+        let age = now - snapshot.fetched_at;
+        let fresh_for = fresh_for(&snapshot, limits);
+        let usable = age < fresh_for + millis(limits.stale_if_error);
+        let refresh_ahead = age >= fresh_for - fresh_for / 5;
+        let failing = self.failures.in_a_row > 0 && now - self.failures.last_at < RECENT_FAILURE;
+        if age >= fresh_for && !(usable && failing) {
+            return self.fetch_or(usable.then_some(snapshot), now, fetching);
+        }
+
+        if self.is_settled(kid, &snapshot, now) {
+            return if refresh_ahead && !fetching && now >= self.failures.retry_at {
+                Action::UseAndRefresh(snapshot)
+            } else {
+                Action::Use(snapshot)
+            };
+        }
+        if fetching || now < self.failures.retry_at || self.budget.has_one(now) {
+            return self.fetch_or(None, now, fetching);
+        }
+        match &self.failures.last {
+            // Whether the issuer has this key by now cannot be known.
+            Some(error) => Action::Fail(error.clone()),
+            None => Action::Use(snapshot),
+        }
+    }
+
+    fn fetch_or(&self, stale: Option<Arc<Snapshot>>, now: Millis, fetching: bool) -> Action {
+        match (&self.failures.last, stale) {
+            _ if fetching => Action::Wait,
+            (Some(_), Some(snapshot)) if now < self.failures.retry_at => Action::Use(snapshot),
+            (Some(error), None) if now < self.failures.retry_at => Action::Fail(error.clone()),
+            _ => Action::Fetch,
+        }
+    }
+
+    /// Whether this set has the last word on that kid, for now.
+    fn is_settled(&self, kid: &Kid, snapshot: &Snapshot, now: Millis) -> bool {
+        match kid {
+            Kid::Text(kid) => {
+                snapshot.keys.has(kid)
+                    || self.unknown.get(kid).is_some_and(|&since| now - since < UNKNOWN_KID_TTL)
+            }
+            // There is no kid that a newer set could have.
+            Kid::Absent | Kid::NotText => true,
+        }
+    }
+
+    /// What counts after a fetch that brought nothing: keys that are known and not too old.
+    pub fn fallback(&self, kid: &Kid, now: Millis, limits: Limits) -> Option<Arc<Snapshot>> {
+        let snapshot = self.snapshot.as_ref()?;
+        let limit = fresh_for(snapshot, limits) + millis(limits.stale_if_error);
+        let usable = now - snapshot.fetched_at < limit && self.is_settled(kid, snapshot, now);
+        usable.then(|| Arc::clone(snapshot))
+    }
+
+    /// A fetch begins, on behalf of `kid`. Whether the budget paid for it.
+    pub fn on_fetch(&mut self, kid: &Kid, now: Millis, limits: Limits) -> bool {
+        let paid = self.snapshot.as_deref().is_some_and(|snapshot| {
+            let fresh = now - snapshot.fetched_at < fresh_for(snapshot, limits);
+            fresh && !self.is_settled(kid, snapshot, now)
+        });
+        if paid {
+            self.budget.take(now);
+        }
+        paid
+    }
+
+    /// An answer came. A fetch that was made for another reason, and for a kid that nobody has
+    /// heard of, is paid for now: a flood of random kids gets none on top of the budget.
+    pub fn on_answer(&mut self, snapshot: Arc<Snapshot>, kid: &Kid, paid: bool, now: Millis) {
+        if let Kid::Text(kid) = kid
+            && !snapshot.keys.has(kid)
+        {
+            let withdrawn = self.snapshot.as_ref().is_some_and(|old| old.keys.has(kid));
+            if !paid && !withdrawn {
+                self.budget.take(now);
+            }
+            self.remember_unknown(kid, now);
+        }
+        self.failures = Failures::default();
+        self.snapshot = Some(snapshot);
+    }
+
+    /// `jitter` is between 0 and 1, and shortens the wait by up to half.
+    pub fn on_failure(&mut self, error: Error, now: Millis, jitter: f64) {
+        let doublings = self.failures.in_a_row.min(16);
+        let full = (FIRST_BACK_OFF << doublings).min(MAX_BACK_OFF);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+        let wait = (full as f64 * (1.0 - jitter / 2.0)) as Millis;
+        self.failures = Failures {
+            in_a_row: self.failures.in_a_row.saturating_add(1),
+            last: Some(error),
+            last_at: now,
+            retry_at: now + wait,
+        };
+    }
+
+    /// Keys from outside; a set that is older than the one at hand changes nothing.
+    pub fn on_import(&mut self, snapshot: Arc<Snapshot>) {
+        if self.snapshot.as_ref().is_none_or(|known| known.fetched_at < snapshot.fetched_at) {
+            self.snapshot = Some(snapshot);
+        }
+    }
+
+    fn remember_unknown(&mut self, kid: &str, now: Millis) {
+        if self.unknown.len() >= MAX_UNKNOWN_KIDS {
+            self.unknown.retain(|_, since| now - *since < UNKNOWN_KID_TTL);
+        }
+        if self.unknown.len() < MAX_UNKNOWN_KIDS && kid.len() <= MAX_UNKNOWN_KID_BYTES {
+            self.unknown.insert(kid.to_owned(), now);
+        }
+    }
+}
+
+/// A token bucket.
+#[derive(Debug)]
+struct Budget {
+    left: i64,
+    since: Millis,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { left: BUDGET_BURST, since: 0 }
+    }
+}
+
+impl Budget {
+    fn has_one(&self, now: Millis) -> bool {
+        self.refilled(now).left > 0
+    }
+
+    fn take(&mut self, now: Millis) {
+        *self = self.refilled(now);
+        self.left = (self.left - 1).max(0);
+    }
+
+    fn refilled(&self, now: Millis) -> Self {
+        let left = self.left + (now - self.since) / BUDGET_REFILL;
+        if left >= BUDGET_BURST {
+            return Self { left: BUDGET_BURST, since: now };
+        }
+        Self { left, since: now - (now - self.since) % BUDGET_REFILL }
+    }
+}
+
+fn fresh_for(snapshot: &Snapshot, limits: Limits) -> Millis {
+    let own = millis(limits.max_age);
+    snapshot.server_max_age.map_or(own, |server| own.min(millis(server).max(MIN_SERVER_MAX_AGE)))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,241 @@
+use super::*;
+use crate::error::Code;
+
+const LIMITS: Limits =
+    Limits { max_age: Duration::from_mins(10), stale_if_error: Duration::from_hours(1) };
+const FAIL_CLOSED: Limits = Limits { stale_if_error: Duration::ZERO, ..LIMITS };
+const SECOND: Millis = 1_000;
+const MINUTE: Millis = 60 * SECOND;
+
+// RFC 7515 appendix A.3.1
+const JWK: &str = r#""kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0""#;
+
+fn snapshot(kids: &[&str], fetched_at: Millis) -> Arc<Snapshot> {
+    let keys: Vec<_> = kids.iter().map(|kid| format!(r#"{{"kid":"{kid}",{JWK}}}"#)).collect();
+    let json = format!(r#"{{"keys":[{}]}}"#, keys.join(","));
+    Arc::new(Snapshot {
+        keys: Arc::new(KeySet::parse(json.as_bytes()).unwrap()),
+        json: json.into(),
+        etag: None,
+        server_max_age: None,
+        fetched_at,
+        unix_fetched_at: 0,
+    })
+}
+
+fn warm(kids: &[&str]) -> State {
+    State { snapshot: Some(snapshot(kids, 0)), ..State::default() }
+}
+
+fn kid(text: &str) -> Kid {
+    Kid::Text(text.into())
+}
+
+fn down() -> Error {
+    Error::new(Code::JwksFetchFailed, "down")
+}
+
+fn name(action: &Action) -> &'static str {
+    match action {
+        Action::Use(_) => "use",
+        Action::UseAndRefresh(_) => "use and refresh",
+        Action::Wait => "wait",
+        Action::Fetch => "fetch",
+        Action::Fail(_) => "fail",
+    }
+}
+
+#[track_caller]
+fn decides(state: &State, asked: &str, now: Millis, limits: Limits, expected: &str) {
+    assert_eq!(name(&state.decide(&kid(asked), now, limits, false)), expected, "idle, at {now}");
+}
+
+#[track_caller]
+fn decides_while_fetching(state: &State, asked: &str, now: Millis, expected: &str) {
+    assert_eq!(name(&state.decide(&kid(asked), now, LIMITS, true)), expected, "fetching, at {now}");
+}
+
+#[test]
+fn the_age_of_the_set_decides() {
+    let state = warm(&["a"]);
+    for (now, idle, fetching) in [
+        (0, "use", "use"),
+        (8 * MINUTE - 1, "use", "use"),
+        (8 * MINUTE, "use and refresh", "use"), // the last fifth
+        (10 * MINUTE - 1, "use and refresh", "use"),
+        (10 * MINUTE, "fetch", "wait"),
+        (100 * MINUTE, "fetch", "wait"),
+    ] {
+        decides(&state, "a", now, LIMITS, idle);
+        decides_while_fetching(&state, "a", now, fetching);
+    }
+}
+
+#[test]
+fn a_shorter_server_max_age_wins_down_to_its_floor() {
+    for (server, fresh_for) in
+        [(3_600, 600 * SECOND), (60, 60 * SECOND), (5, 30 * SECOND), (0, 30 * SECOND)]
+    {
+        let mut aged = Arc::unwrap_or_clone(snapshot(&["a"], 0));
+        aged.server_max_age = Some(Duration::from_secs(server));
+        let state = State { snapshot: Some(Arc::new(aged)), ..State::default() };
+        decides(&state, "a", fresh_for - 1, LIMITS, "use and refresh");
+        decides(&state, "a", fresh_for, LIMITS, "fetch");
+    }
+    let own = Limits { max_age: Duration::from_secs(1), ..LIMITS };
+    decides(&warm(&["a"]), "a", SECOND, own, "fetch");
+}
+
+#[test]
+fn a_cold_cache_fetches_once_and_backs_off() {
+    let mut state = State::default();
+    decides(&state, "a", 0, LIMITS, "fetch");
+    decides_while_fetching(&state, "a", 0, "wait");
+
+    let mut now = 0;
+    let mut waits = Vec::new();
+    for _ in 0..10 {
+        state.on_failure(down(), now, 0.0);
+        decides(&state, "a", now, LIMITS, "fail");
+        decides(&state, "a", state.failures.retry_at - 1, LIMITS, "fail");
+        decides(&state, "a", state.failures.retry_at, LIMITS, "fetch");
+        waits.push(state.failures.retry_at - now);
+        now = state.failures.retry_at;
+    }
+    assert_eq!(waits, [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
+
+    state.on_failure(down(), now, 1.0);
+    assert_eq!(state.failures.retry_at - now, 15_000, "jitter takes up to half");
+}
+
+#[test]
+fn failures_in_a_row_never_overflow() {
+    let mut state = State::default();
+    for _ in 0..100 {
+        state.on_failure(down(), 0, 0.0);
+    }
+    assert_eq!(state.failures.retry_at, MAX_BACK_OFF);
+}
+
+#[test]
+fn known_keys_outlast_an_outage() {
+    let mut state = warm(&["a"]);
+    let now = 10 * MINUTE;
+    decides(&state, "a", now, LIMITS, "fetch");
+    state.on_failure(down(), now, 0.0);
+    assert!(state.fallback(&kid("a"), now, LIMITS).is_some());
+    decides(&state, "a", now + 1, LIMITS, "use");
+    // Nobody waits while the issuer is known to be down …
+    decides(&state, "a", now + 250, LIMITS, "use and refresh");
+    // … but what is long past says nothing about now.
+    decides(&state, "a", now + RECENT_FAILURE, LIMITS, "fetch");
+
+    let end = 70 * MINUTE;
+    state.on_failure(down(), end - 1, 0.0);
+    decides(&state, "a", end - 1, LIMITS, "use");
+    decides(&state, "a", end, LIMITS, "fail");
+    assert!(state.fallback(&kid("a"), end, LIMITS).is_none());
+}
+
+#[test]
+fn zero_stale_if_error_fails_closed() {
+    let mut state = warm(&["a"]);
+    let now = 10 * MINUTE;
+    state.on_failure(down(), now - 1, 0.0);
+    decides(&state, "a", now - 1, FAIL_CLOSED, "use");
+    decides(&state, "a", now, FAIL_CLOSED, "fail");
+    assert!(state.fallback(&kid("a"), now, FAIL_CLOSED).is_none());
+}
+
+#[test]
+fn an_unknown_kid_is_asked_about_at_once() {
+    let mut state = warm(&["a"]);
+    decides(&state, "b", 1, LIMITS, "fetch");
+    decides_while_fetching(&state, "b", 1, "wait");
+    assert!(state.on_fetch(&kid("b"), 1, LIMITS));
+    state.on_answer(snapshot(&["b"], 2), &kid("b"), true, 2);
+    decides(&state, "b", 3, LIMITS, "use");
+    decides(&state, "c", 3, LIMITS, "fetch");
+}
+
+#[test]
+fn no_kid_is_no_reason_to_fetch() {
+    let state = warm(&["a"]);
+    for kid in [Kid::Absent, Kid::NotText] {
+        assert_eq!(name(&state.decide(&kid, 0, LIMITS, false)), "use");
+    }
+}
+
+/// Asks about ever new kids, one every `step`, and answers each fetch; counts the fetches.
+fn flood(state: &mut State, until: Millis, step: usize) -> usize {
+    let mut fetches = 0;
+    for now in (0..until).step_by(step) {
+        let random = kid(&format!("random-{now}"));
+        if let Action::Fetch = state.decide(&random, now, LIMITS, false) {
+            fetches += 1;
+            let paid = state.on_fetch(&random, now, LIMITS);
+            state.on_answer(snapshot(&["a"], now), &random, paid, now);
+        }
+    }
+    fetches
+}
+
+#[test]
+fn a_flood_of_random_kids_stays_within_the_budget() {
+    assert_eq!(flood(&mut warm(&["a"]), 20 * SECOND, 10), 2);
+    assert_eq!(flood(&mut State::default(), 20 * SECOND, 10), 2, "the first fetch included");
+    assert_eq!(flood(&mut warm(&["a"]), 5 * MINUTE, 100), 2 + 9);
+}
+
+#[test]
+fn memory_of_unknown_kids_is_bounded() {
+    let mut state = warm(&["a"]);
+    for n in 0..10_000 {
+        state.on_answer(snapshot(&["a"], 0), &kid(&n.to_string()), true, n);
+    }
+    state.on_answer(snapshot(&["a"], 0), &kid(&"x".repeat(10_000)), true, 100 * MINUTE);
+    assert!(state.unknown.len() <= MAX_UNKNOWN_KIDS);
+    assert!(state.unknown.keys().all(|kid| kid.len() <= MAX_UNKNOWN_KID_BYTES));
+}
+
+#[test]
+fn one_unknown_kid_is_remembered_for_a_while() {
+    let mut state = warm(&["a"]);
+    state.on_answer(snapshot(&["a"], 0), &kid("b"), true, 0);
+    decides(&state, "b", 1, LIMITS, "use");
+    decides(&state, "b", UNKNOWN_KID_TTL - 1, LIMITS, "use");
+    decides(&state, "b", UNKNOWN_KID_TTL, LIMITS, "fetch");
+}
+
+#[test]
+fn a_withdrawal_costs_nothing() {
+    let mut state = warm(&["a"]);
+    let paid = state.on_fetch(&kid("a"), 10 * MINUTE, LIMITS);
+    assert!(!paid);
+    state.on_answer(snapshot(&["b"], 10 * MINUTE), &kid("a"), paid, 10 * MINUTE);
+    assert_eq!(state.budget.left, BUDGET_BURST);
+    decides(&state, "a", 10 * MINUTE, LIMITS, "use");
+}
+
+#[test]
+fn while_the_issuer_is_down_an_unknown_kid_is_nobodys_fault() {
+    let mut state = warm(&["a"]);
+    state.on_fetch(&kid("b"), 0, LIMITS);
+    state.on_failure(down(), 0, 0.0);
+    decides(&state, "b", 1, LIMITS, "fail");
+    assert!(state.fallback(&kid("b"), 1, LIMITS).is_none());
+    decides(&state, "b", 250, LIMITS, "fetch");
+    state.on_fetch(&kid("b"), 250, LIMITS);
+    state.on_failure(down(), 250, 0.0);
+    decides(&state, "b", 750, LIMITS, "fail"); // the budget is spent
+    decides(&state, "a", 751, LIMITS, "use");
+}
+
+#[test]
+fn an_older_set_is_not_imported() {
+    let mut state = State { snapshot: Some(snapshot(&["new"], 5)), ..State::default() };
+    state.on_import(snapshot(&["old"], 4));
+    assert!(state.snapshot.as_ref().unwrap().keys.has("new"));
+    state.on_import(snapshot(&["newer"], 6));
+    assert!(state.snapshot.as_ref().unwrap().keys.has("newer"));
+}

@@ -1,0 +1,147 @@
+use super::*;
+use crate::project::{AllowedUsers, Project};
+
+const NOW: f64 = 1_800_000_000.0;
+const BASE: &str = "https://api.example.com";
+
+fn policy(allowed: AllowedUsers) -> Policy {
+    let project = Project { id: "p1".into(), bases: vec![BASE.into()], allowed };
+    Policy { populations: project.populations(), clock_tolerance: 0.0 }
+}
+
+/// A good regular user's claims, with `more` after them (the last of two members counts).
+fn claims(more: &str) -> String {
+    format!(
+        r#"{{"iss":"{BASE}/api/v1/projects/p1","aud":"p1","sub":"u","exp":1800000001,"iat":1799999401,"is_anonymous":false,"is_restricted":false{more}}}"#
+    )
+}
+
+fn check(json: &str, policy: &Policy) -> Result<()> {
+    let payload = SignedPayload::for_tests(json.as_bytes());
+    Claims::parse(&payload)?.validate(policy, NOW)
+}
+
+#[track_caller]
+fn accepts(more: &str) {
+    assert_eq!(check(&claims(more), &policy(AllowedUsers::Regular)), Ok(()), "{more}");
+}
+
+#[track_caller]
+fn refuses(more: &str, claim: &str, reason: Reason) {
+    let error = check(&claims(more), &policy(AllowedUsers::Regular)).unwrap_err();
+    let expired = claim == "exp" && reason == Reason::CheckFailed;
+    let code = if expired { Code::JwtExpired } else { Code::JwtClaimValidationFailed };
+    assert_eq!((error.code, error.context.claim), (code, Some(claim)), "{more}: {error}");
+    assert_eq!(error.context.reason, Some(reason), "{more}");
+}
+
+#[test]
+fn a_good_token_is_good() {
+    accepts("");
+    accepts(r#","custom":{"deep":[1e999,"\ud800"]},"exp":1800000001.5"#);
+}
+
+#[test]
+fn four_claims_are_required() {
+    for claim in ["iss", "aud", "sub", "exp"] {
+        let json = claims("").replace(&format!("\"{claim}\":"), "\"other\":");
+        let error = check(&json, &policy(AllowedUsers::Regular)).unwrap_err();
+        assert_eq!(
+            (error.context.claim, error.context.reason),
+            (Some(claim), Some(Reason::Missing))
+        );
+    }
+}
+
+#[test]
+fn issuer_and_audience_are_a_pair() {
+    refuses(r#","iss":"https://evil.example/api/v1/projects/p1""#, "iss", Reason::CheckFailed);
+    refuses(r#","iss":["https://api.example.com/api/v1/projects/p1"]"#, "iss", Reason::CheckFailed);
+    refuses(r#","iss":null"#, "iss", Reason::CheckFailed);
+    refuses(r#","aud":"p2""#, "aud", Reason::CheckFailed);
+    refuses(r#","aud":"p1:anon""#, "aud", Reason::CheckFailed);
+    refuses(r#","aud":[]"#, "aud", Reason::CheckFailed);
+    refuses(r#","aud":{"0":"p1"}"#, "aud", Reason::CheckFailed);
+    accepts(r#","aud":["x",1,"p1"]"#);
+}
+
+#[test]
+fn times_are_finite_numbers() {
+    for claim in ["iat", "nbf", "exp"] {
+        for value in ["\"1\"", "null", "true", "[1]", "1e999", "-1e999"] {
+            refuses(&format!(r#","{claim}":{value}"#), claim, Reason::Invalid);
+        }
+    }
+}
+
+#[test]
+fn a_token_expires_at_exp() {
+    refuses(r#","exp":1800000000"#, "exp", Reason::CheckFailed);
+    refuses(r#","exp":-1"#, "exp", Reason::CheckFailed);
+    accepts(r#","exp":1800000000.1"#);
+    let tolerant = Policy { clock_tolerance: 5.0, ..policy(AllowedUsers::Regular) };
+    assert!(check(&claims(r#","exp":1799999996"#), &tolerant).is_ok());
+    assert!(check(&claims(r#","exp":1799999995"#), &tolerant).is_err());
+}
+
+#[test]
+fn a_token_begins_at_nbf() {
+    accepts(r#","nbf":1800000000"#);
+    refuses(r#","nbf":1800000001"#, "nbf", Reason::CheckFailed);
+    let tolerant = Policy { clock_tolerance: 1.0, ..policy(AllowedUsers::Regular) };
+    assert!(check(&claims(r#","nbf":1800000001"#), &tolerant).is_ok());
+}
+
+#[test]
+fn the_subject_is_a_string() {
+    for sub in ["1", "null", "[]", "{}"] {
+        refuses(&format!(r#","sub":{sub}"#), "sub", Reason::CheckFailed);
+    }
+    accepts(r#","sub":"""#);
+}
+
+#[test]
+fn flags_may_not_contradict_the_audience() {
+    let user = |kind: &str, aud: &str, flags: &str| {
+        let iss = format!("{BASE}/api/v1/projects{kind}/p1");
+        let json = format!(r#"{{"iss":"{iss}","aud":"{aud}","sub":"u","exp":1800000001{flags}}}"#);
+        check(&json, &policy(AllowedUsers::Anonymous)).map_err(|error| error.context.claim)
+    };
+    for (kind, aud, anonymous, restricted) in [
+        ("", "p1", false, false),
+        ("-restricted-users", "p1:restricted", false, true),
+        ("-anonymous-users", "p1:anon", true, true),
+    ] {
+        let (not_anonymous, not_restricted) = (!anonymous, !restricted);
+        assert_eq!(user(kind, aud, ""), Ok(()));
+        let both = format!(r#","is_anonymous":{anonymous},"is_restricted":{restricted}"#);
+        assert_eq!(user(kind, aud, &both), Ok(()));
+        for value in [not_anonymous.to_string(), "null".into(), "1".into(), "\"false\"".into()] {
+            let flag = format!(r#","is_anonymous":{value}"#);
+            assert_eq!(user(kind, aud, &flag), Err(Some("is_anonymous")), "{aud} {value}");
+        }
+        let flag = format!(r#","is_restricted":{not_restricted}"#);
+        assert_eq!(user(kind, aud, &flag), Err(Some("is_restricted")), "{aud}");
+    }
+}
+
+#[test]
+fn an_excluded_user_type_shows_before_any_key_is_needed() {
+    let payload =
+        format!(r#"{{"iss":"{BASE}/api/v1/projects-anonymous-users/p1","aud":"p1:anon"}}"#);
+    let found = |allowed| excluded_user_type(payload.as_bytes(), &policy(allowed));
+    assert_eq!(found(AllowedUsers::Regular), Some(UserType::Anonymous));
+    assert_eq!(found(AllowedUsers::Restricted), Some(UserType::Anonymous));
+    assert_eq!(found(AllowedUsers::Anonymous), None);
+    let regular = policy(AllowedUsers::Regular);
+    assert_eq!(excluded_user_type(claims("").as_bytes(), &regular), None);
+    let mixed = payload.replace("p1:anon", "p1:restricted");
+    assert_eq!(excluded_user_type(mixed.as_bytes(), &regular), None);
+}
+
+#[test]
+fn a_payload_is_a_json_object() {
+    for json in ["", "[]", "null", "{", "{}{}"] {
+        assert_eq!(check(json, &policy(AllowedUsers::Regular)).unwrap_err().code, Code::JwtInvalid);
+    }
+}

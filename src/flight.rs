@@ -1,0 +1,153 @@
+//! One piece of work that many wait for: it runs on its own, whoever of them gives up.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
+
+use crate::clock::{self, Millis, millis};
+use crate::error::{Error, Result};
+
+#[derive(Debug)]
+pub struct Flight<T> {
+    outcome: watch::Receiver<Option<Result<T>>>,
+    began: Millis,
+    /// The longest that anyone who waits would have waited from the beginning.
+    until: Arc<AtomicI64>,
+}
+
+impl<T: Clone + Send + Sync + 'static> Flight<T> {
+    /// `land` sees the result, or `late`, before anyone who waits does.
+    pub fn launch<A: Send>(
+        allowed: Duration,
+        work: impl Future<Output = Result<A>> + Send + 'static,
+        late: Error,
+        land: impl FnOnce(Result<A>) -> Result<T> + Send + 'static,
+    ) -> Self {
+        let (sender, outcome) = watch::channel(None);
+        let began = clock::now();
+        let until = Arc::new(AtomicI64::new(began + millis(allowed)));
+        let shared = Arc::clone(&until);
+        tokio::spawn(async move {
+            let result = tokio::select! {
+                result = work => result,
+                () = passed(&shared) => Err(late),
+            };
+            sender.send_replace(Some(land(result)));
+        });
+        Self { outcome, began, until }
+    }
+
+    /// False once it has landed, and if the runtime that carried it is gone.
+    pub fn is_under_way(&self) -> bool {
+        self.outcome.borrow().is_none() && self.outcome.has_changed().is_ok()
+    }
+
+    /// Waits until `deadline` at the most; `allowed` is the whole time-out of who waits.
+    pub async fn join(&self, deadline: Millis, allowed: Duration, late: Error) -> Result<T> {
+        self.until.fetch_max(self.began + millis(allowed), Ordering::Relaxed);
+        let mut outcome = self.outcome.clone();
+        match timeout(clock::left(deadline), outcome.wait_for(Option::is_some)).await {
+            Ok(Ok(landed)) => landed.clone().unwrap_or(Err(late)),
+            Ok(Err(_lost)) => Err(late),
+            Err(_elapsed) => Err(late),
+        }
+    }
+}
+
+impl<T> Clone for Flight<T> {
+    fn clone(&self) -> Self {
+        Self { outcome: self.outcome.clone(), began: self.began, until: Arc::clone(&self.until) }
+    }
+}
+
+/// Resolves when `until` has passed, however often it is put off meanwhile.
+async fn passed(until: &AtomicI64) {
+    loop {
+        let left = clock::left(until.load(Ordering::Relaxed));
+        if left.is_zero() {
+            return;
+        }
+        sleep(left).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Code;
+
+    const LONG: Duration = Duration::from_secs(5);
+    const SHORT: Duration = Duration::from_millis(50);
+
+    fn late() -> Error {
+        Error::new(Code::JwksTimeout, "late")
+    }
+
+    fn launch(allowed: Duration, takes: Duration) -> Flight<u8> {
+        let work = async move {
+            sleep(takes).await;
+            Ok(7)
+        };
+        Flight::launch(allowed, work, late(), |result| result)
+    }
+
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn all_who_wait_get_the_outcome() {
+        run(async {
+            let flight = launch(LONG, SHORT);
+            let deadline = clock::now() + 5_000;
+            let (a, b) = tokio::join!(
+                flight.join(deadline, LONG, late()),
+                flight.join(deadline, LONG, late())
+            );
+            assert_eq!((a, b), (Ok(7), Ok(7)));
+            assert!(!flight.is_under_way());
+        });
+    }
+
+    #[test]
+    fn who_gives_up_early_leaves_it_flying() {
+        run(async {
+            let flight = launch(LONG, 2 * SHORT);
+            assert_eq!(flight.join(clock::now() + 10, LONG, late()).await, Err(late()));
+            assert!(flight.is_under_way());
+            assert_eq!(flight.join(clock::now() + 5_000, LONG, late()).await, Ok(7));
+        });
+    }
+
+    #[test]
+    fn who_has_more_time_puts_the_end_off() {
+        run(async {
+            let flight = launch(SHORT, 3 * SHORT);
+            assert_eq!(flight.join(clock::now() + 5_000, LONG, late()).await, Ok(7));
+        });
+    }
+
+    #[test]
+    fn those_with_the_same_time_do_not_put_the_end_off() {
+        run(async {
+            let flight = launch(2 * SHORT, LONG);
+            sleep(SHORT).await;
+            let started = clock::now();
+            let joined = flight.join(clock::now() + 5_000, 2 * SHORT, late()).await;
+            assert_eq!(joined, Err(late()));
+            assert!(clock::now() - started < 90, "{}", clock::now() - started);
+        });
+    }
+
+    #[test]
+    fn a_flight_whose_runtime_is_gone_is_over() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let flight = runtime.block_on(async { launch(LONG, LONG) });
+        assert!(flight.is_under_way());
+        drop(runtime);
+        assert!(!flight.is_under_way());
+    }
+}

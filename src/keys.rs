@@ -1,0 +1,197 @@
+//! A JWK set (RFC 7517), reduced to the keys that can verify an ES256 signature.
+
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::DecodingKey;
+
+use crate::json::{self, Raw};
+use crate::token::Kid;
+
+pub const MAX_KEYS: usize = 64;
+const COORDINATE_BYTES: usize = 32;
+
+#[derive(Debug)]
+pub struct KeySet {
+    keys: Vec<PublicKey>,
+}
+
+#[derive(Debug)]
+pub struct PublicKey {
+    pub kid: Option<String>,
+    pub key: DecodingKey,
+}
+
+impl KeySet {
+    /// Keys that cannot be used are stepped over: one of them must not sink the set.
+    pub fn parse(jwks: &[u8]) -> Result<Self, String> {
+        let [keys] = json::text(jwks)
+            .and_then(|text| json::members(text, ["keys"]))
+            .ok_or("expected a JSON object")?;
+        let keys = keys.and_then(json::array).ok_or(r#"expected "keys" to be an array"#)?;
+        if keys.len() > MAX_KEYS {
+            return Err(format!("expected at most {MAX_KEYS} keys, found {}", keys.len()));
+        }
+        Ok(Self { keys: keys.into_iter().filter_map(PublicKey::parse).collect() })
+    }
+
+    pub fn kids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().filter_map(|key| key.kid.as_deref())
+    }
+
+    pub fn has(&self, kid: &str) -> bool {
+        self.kids().any(|known| known == kid)
+    }
+
+    /// The keys that a token can mean: those with its `kid`, or the only one there is.
+    pub fn select(&self, kid: &Kid) -> Vec<&PublicKey> {
+        match kid {
+            Kid::Text(kid) => {
+                self.keys.iter().filter(|key| key.kid.as_deref() == Some(kid)).collect()
+            }
+            Kid::Absent if self.keys.len() == 1 => self.keys.iter().collect(),
+            Kid::Absent | Kid::NotText => Vec::new(),
+        }
+    }
+}
+
+impl PublicKey {
+    fn parse(jwk: Raw<'_>) -> Option<Self> {
+        let [kty, crv, alg, usage, key_ops, ext, kid, x, y, d] = json::members(
+            jwk.get(),
+            ["kty", "crv", "alg", "use", "key_ops", "ext", "kid", "x", "y", "d"],
+        )?;
+        let is = |member: Option<Raw<'_>>, value| {
+            member.and_then(json::string).is_some_and(|found| found == value)
+        };
+        let usable = is(kty, "EC")
+            && is(crv, "P-256")
+            && (alg.is_none() || is(alg, "ES256"))
+            && (usage.is_none() || is(usage, "sig"))
+            && key_ops.is_none_or(has_verify)
+            && ext.is_none_or(|ext| json::boolean(ext).is_some())
+            && d.is_none();
+        if !usable {
+            return None;
+        }
+        let kid = match kid {
+            Some(kid) => Some(json::string(kid)?.into_owned()),
+            None => None,
+        };
+        Some(Self { kid, key: decoding_key(&coordinate(x?)?, &coordinate(y?)?)? })
+    }
+}
+
+/// RFC 7517 section 4.3: an array of strings without duplicates.
+fn has_verify(key_ops: Raw<'_>) -> bool {
+    let Some(operations) = json::array(key_ops) else { return false };
+    let Some(operations) = operations.into_iter().map(json::string).collect::<Option<Vec<_>>>()
+    else {
+        return false;
+    };
+    let unique = operations.iter().collect::<std::collections::BTreeSet<_>>().len();
+    unique == operations.len() && operations.iter().any(|operation| operation == "verify")
+}
+
+/// Left-padded: Stack Auth strips leading zero bytes, against RFC 7518 section 6.2.1.2.
+fn coordinate(raw: Raw<'_>) -> Option<[u8; COORDINATE_BYTES]> {
+    let bytes = URL_SAFE_NO_PAD.decode(json::string(raw)?.as_bytes()).ok()?;
+    let start = COORDINATE_BYTES.checked_sub(bytes.len())?;
+    let mut padded = [0; COORDINATE_BYTES];
+    padded.get_mut(start..)?.copy_from_slice(&bytes);
+    Some(padded)
+}
+
+fn decoding_key(x: &[u8], y: &[u8]) -> Option<DecodingKey> {
+    const UNCOMPRESSED: u8 = 4;
+    let point = [&[UNCOMPRESSED], x, y].concat();
+    // jsonwebtoken looks at a point only when it verifies, and then cannot tell it from a forgery.
+    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point).ok()?;
+    Some(DecodingKey::from_ec_der(&point))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 7515 appendix A.3.1
+    const X: &str = "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU";
+    const Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
+
+    fn set(keys: &str) -> KeySet {
+        KeySet::parse(format!(r#"{{"keys":[{keys}]}}"#).as_bytes()).unwrap()
+    }
+
+    fn jwk(more: &str) -> String {
+        format!(r#"{{"kty":"EC","crv":"P-256","x":"{X}","y":"{Y}"{more}}}"#)
+    }
+
+    fn kid(text: &str) -> Kid {
+        Kid::Text(text.into())
+    }
+
+    #[test]
+    fn keys_are_selected_by_kid() {
+        let keys =
+            set(&[jwk(r#","kid":"a""#), jwk(r#","kid":"b""#), jwk(r#","kid":"b""#)].join(","));
+        assert_eq!(keys.select(&kid("a")).len(), 1);
+        assert_eq!(keys.select(&kid("b")).len(), 2);
+        assert_eq!(keys.select(&kid("c")).len(), 0);
+        assert_eq!(keys.select(&Kid::Absent).len(), 0);
+        assert_eq!(keys.select(&Kid::NotText).len(), 0);
+    }
+
+    #[test]
+    fn without_a_kid_only_the_only_key_can_be_meant() {
+        let keys = set(&jwk(r#","kid":"a""#));
+        assert_eq!(keys.select(&Kid::Absent).len(), 1);
+        assert_eq!(keys.select(&Kid::NotText).len(), 0);
+        let nameless = set(&jwk(""));
+        assert_eq!(nameless.select(&Kid::Absent).len(), 1);
+        assert_eq!(nameless.select(&kid("a")).len(), 0);
+    }
+
+    #[test]
+    fn unusable_keys_are_stepped_over() {
+        let good =
+            jwk(r#","kid":"good","alg":"ES256","use":"sig","key_ops":["verify"],"ext":true"#);
+        let odd = [
+            "null".into(),
+            "1".into(),
+            "[]".into(),
+            "{}".into(),
+            jwk(r#","kty":"RSA""#),
+            jwk(r#","crv":"P-384""#),
+            jwk(r#","alg":"ES384""#),
+            jwk(r#","alg":null"#),
+            jwk(r#","use":"enc""#),
+            jwk(r#","key_ops":["sign"]"#),
+            jwk(r#","key_ops":["verify","verify"]"#),
+            jwk(r#","key_ops":"verify""#),
+            jwk(r#","ext":"yes""#),
+            jwk(r#","kid":7"#),
+            jwk(r#","d":"AA""#),
+            jwk(r#","x":"AA""#), // off the curve
+            jwk(r#","x":"""#),
+            jwk(r#","x":"!""#),
+            jwk(r#","x":5"#),
+            jwk(&format!(r#","x":"AAAA{X}""#)), // longer than a coordinate
+            format!(r#"{{"kty":"EC","crv":"P-256","x":"{X}"}}"#),
+        ];
+        for key in &odd {
+            let keys = set(&format!("{key},{good}"));
+            assert_eq!(keys.kids().collect::<Vec<_>>(), ["good"], "{key}");
+            assert_eq!(keys.select(&Kid::Absent).len(), 1, "{key}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_set_is_refused() {
+        for text in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":null}"#, "<html>"] {
+            assert!(KeySet::parse(text.as_bytes()).is_err(), "{text}");
+        }
+        assert!(set("").select(&Kid::Absent).is_empty());
+        let many = vec!["{}"; MAX_KEYS + 1].join(",");
+        assert!(KeySet::parse(format!(r#"{{"keys":[{many}]}}"#).as_bytes()).is_err());
+    }
+}

@@ -1,0 +1,96 @@
+//! Which tokens a project's server takes: the table of user types, issuers and audiences.
+
+/// A Stack Auth project, as its tokens name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Project {
+    pub id: String,
+    /// The addresses whose `iss` counts, without a trailing slash.
+    pub bases: Vec<String>,
+    pub allowed: AllowedUsers,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserType {
+    Regular,
+    Restricted,
+    Anonymous,
+}
+
+/// Each includes those before it: to Stack Auth an anonymous user is a restricted one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AllowedUsers {
+    Regular,
+    Restricted,
+    Anonymous,
+}
+
+impl UserType {
+    const ALL: [Self; 3] = [Self::Regular, Self::Restricted, Self::Anonymous];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Regular => "regular",
+            Self::Restricted => "restricted",
+            Self::Anonymous => "anonymous",
+        }
+    }
+
+    fn issuer(self, base: &str, project: &str) -> String {
+        let collection = match self {
+            Self::Regular => "projects",
+            Self::Restricted => "projects-restricted-users",
+            Self::Anonymous => "projects-anonymous-users",
+        };
+        format!("{base}/api/v1/{collection}/{project}")
+    }
+
+    fn audience(self, project: &str) -> String {
+        match self {
+            Self::Regular => project.to_owned(),
+            Self::Restricted => format!("{project}:restricted"),
+            Self::Anonymous => format!("{project}:anon"),
+        }
+    }
+}
+
+impl AllowedUsers {
+    pub fn include(self, user_type: UserType) -> bool {
+        let needed = match user_type {
+            UserType::Regular => Self::Regular,
+            UserType::Restricted => Self::Restricted,
+            UserType::Anonymous => Self::Anonymous,
+        };
+        self >= needed
+    }
+}
+
+/// The `iss` values and the `aud` of one user type.
+#[derive(Debug, Clone)]
+pub struct Population {
+    pub user_type: UserType,
+    pub issuers: Vec<String>,
+    pub audience: String,
+    pub allowed: bool,
+}
+
+impl Project {
+    pub fn populations(&self) -> Vec<Population> {
+        let population = |user_type: UserType| Population {
+            user_type,
+            issuers: self.bases.iter().map(|base| user_type.issuer(base, &self.id)).collect(),
+            audience: user_type.audience(&self.id),
+            allowed: self.allowed.include(user_type),
+        };
+        UserType::ALL.map(population).into()
+    }
+
+    /// The address in the docs has no query; unknown query keys are refused with a 400.
+    pub fn jwks_url(&self, base: &str) -> String {
+        let query = match self.allowed {
+            AllowedUsers::Regular => "",
+            AllowedUsers::Restricted => "?include_restricted=true",
+            AllowedUsers::Anonymous => "?include_anonymous=true",
+        };
+        format!("{base}/api/v1/projects/{}/.well-known/jwks.json{query}", self.id)
+    }
+}

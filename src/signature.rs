@@ -1,0 +1,91 @@
+//! ES256 (RFC 7518 section 3.4), by way of jsonwebtoken and aws-lc.
+
+use jsonwebtoken::Algorithm;
+
+use crate::error::{Code, Error, Result};
+use crate::keys::PublicKey;
+use crate::token::Token;
+
+/// A payload whose signature was found good: only from one of these can claims be read.
+#[derive(Debug)]
+pub struct SignedPayload<'a>(&'a [u8]);
+
+impl<'a> SignedPayload<'a> {
+    pub fn bytes(&self) -> &'a [u8] {
+        self.0
+    }
+
+    #[cfg(test)]
+    pub fn for_tests(payload: &'a [u8]) -> Self {
+        Self(payload)
+    }
+}
+
+/// Tries each key that the token can mean; more than one if several share its `kid`.
+pub fn verify<'a>(token: &'a Token, keys: &[&PublicKey]) -> Result<SignedPayload<'a>> {
+    let message = token.signing_input().as_bytes();
+    if keys.iter().any(|key| verifies(key, message, token.signature())) {
+        Ok(SignedPayload(token.unverified_payload()))
+    } else {
+        Err(Error::new(
+            Code::JwsSignatureVerificationFailed,
+            "signature verification failed: it is not by the key that the header names",
+        ))
+    }
+}
+
+fn verifies(key: &PublicKey, message: &[u8], signature: &str) -> bool {
+    jsonwebtoken::crypto::verify(signature, message, &key.key, Algorithm::ES256).unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::keys::KeySet;
+    use crate::token::Kid;
+
+    fn hex(text: &Value) -> Vec<u8> {
+        let digits = text.as_str().unwrap().as_bytes().chunks(2);
+        digits
+            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+            .collect()
+    }
+
+    /// As the issuer would publish it: without leading zero bytes.
+    fn coordinate(group: &Value, name: &str) -> String {
+        let bytes = hex(&group["publicKey"]["uncompressed"]);
+        let coordinate = if name == "x" { &bytes[1..33] } else { &bytes[33..] };
+        let start = coordinate.iter().position(|&byte| byte != 0).unwrap();
+        URL_SAFE_NO_PAD.encode(&coordinate[start..])
+    }
+
+    #[test]
+    fn wycheproof() {
+        let vectors = include_str!("../__test__/vectors/wycheproof-ecdsa-p256-sha256-p1363.json");
+        let vectors: Value = serde_json::from_str(vectors).unwrap();
+        let mut agreed = 0;
+        for group in vectors["testGroups"].as_array().unwrap() {
+            let jwks = format!(
+                r#"{{"keys":[{{"kty":"EC","crv":"P-256","x":"{}","y":"{}"}}]}}"#,
+                coordinate(group, "x"),
+                coordinate(group, "y"),
+            );
+            let keys = KeySet::parse(jwks.as_bytes()).unwrap();
+            let [key] = keys.select(&Kid::Absent)[..] else { panic!("a key was refused: {jwks}") };
+            for case in group["tests"].as_array().unwrap() {
+                let signature = URL_SAFE_NO_PAD.encode(hex(&case["sig"]));
+                assert_eq!(
+                    verifies(key, &hex(&case["msg"]), &signature),
+                    case["result"] == "valid",
+                    "{case}"
+                );
+                agreed += 1;
+            }
+        }
+        assert_eq!(agreed, 262);
+    }
+}

@@ -1,0 +1,242 @@
+//! A compact JWS (RFC 7515 section 7.1), taken apart; nothing in it is believed yet.
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::error::{Code, Error, Result, quote};
+use crate::json;
+
+/// Stack Auth's tokens have about 880 characters; Node refuses headers of more than 16 KiB.
+pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
+
+pub struct Token {
+    pub kid: Kid,
+    text: String,
+    /// Where the dot before the signature is.
+    last_dot: usize,
+    header: Vec<u8>,
+    payload: Vec<u8>,
+}
+
+/// The `kid` of a header.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kid {
+    Absent,
+    Text(String),
+    /// Present, but no string: no key has it.
+    NotText,
+}
+
+impl Token {
+    pub fn parse(text: String) -> Result<Self> {
+        if text.len() > MAX_TOKEN_BYTES {
+            return Err(Self::too_long(text.len()));
+        }
+        let dots: Vec<usize> = text.match_indices('.').map(|(index, _)| index).collect();
+        let &[first_dot, last_dot] = dots.as_slice() else {
+            return Err(invalid(format!(
+                "Invalid Compact JWS: expected three parts joined by dots, found {}",
+                dots.len() + 1
+            )));
+        };
+        let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
+
+        let header = decode("header", part(0..first_dot))?;
+        let kid = parse_header(&header)?;
+        let payload = decode("payload", part(first_dot + 1..last_dot))?;
+        decode("signature", part(last_dot + 1..text.len()))?;
+        Ok(Self { kid, text, last_dot, header, payload })
+    }
+
+    pub fn too_long(bytes: usize) -> Error {
+        invalid(format!("Compact JWS must have at most {MAX_TOKEN_BYTES} bytes, found {bytes}"))
+    }
+
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// What was signed: the encoded header, a dot, the encoded payload.
+    pub fn signing_input(&self) -> &str {
+        self.text.get(..self.last_dot).unwrap_or_default()
+    }
+
+    /// Still encoded, and known to be base64url.
+    pub fn signature(&self) -> &str {
+        self.text.get(self.last_dot + 1..).unwrap_or_default()
+    }
+
+    /// The payload as nobody should believe it before its signature is verified.
+    pub fn unverified_payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// The header as JSON text.
+    pub fn header_json(&self) -> &str {
+        json::text(&self.header).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for Token {
+    /// Without the token itself.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Token").field("kid", &self.kid).finish_non_exhaustive()
+    }
+}
+
+/// Strict base64url: no padding, no white space, no stray bits.
+fn decode(part: &str, text: &str) -> Result<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|error| {
+        invalid(format!("Failed to base64url decode the {part}")).caused_by(&error)
+    })
+}
+
+/// Only `alg`, `kid` and `crit` are looked at, so `jwk`, `jku`, `x5u` and `b64` have no effect.
+fn parse_header(bytes: &[u8]) -> Result<Kid> {
+    let [alg, kid, crit] =
+        json::text(bytes).and_then(|text| json::members(text, ["alg", "kid", "crit"])).ok_or_else(
+            || invalid("JWS Protected Header is invalid: expected the base64url of a JSON object"),
+        )?;
+
+    if let Some(crit) = crit {
+        return Err(critical(crit));
+    }
+    match alg.and_then(json::string).as_deref() {
+        Some("ES256") => {}
+        None | Some("") => {
+            return Err(invalid(r#"JWS "alg" (Algorithm) Header Parameter missing or invalid"#));
+        }
+        Some(other) => {
+            return Err(Error::new(
+                Code::JoseAlgNotAllowed,
+                format!(
+                    r#""alg" (Algorithm) Header Parameter value not allowed: expected "ES256", found {}"#,
+                    quote(other)
+                ),
+            ));
+        }
+    }
+    Ok(match kid.map(json::string) {
+        None => Kid::Absent,
+        Some(Some(kid)) => Kid::Text(kid.into_owned()),
+        Some(None) => Kid::NotText,
+    })
+}
+
+/// No extension is known here, so a well-formed `crit` is as much a refusal as a malformed one.
+fn critical(crit: json::Raw<'_>) -> Error {
+    let names = json::array(crit).unwrap_or_default();
+    let names: Option<Vec<_>> = names.into_iter().map(json::string).collect();
+    match names.as_deref() {
+        Some([first, ..]) if names.iter().flatten().all(|name| !name.is_empty()) => Error::new(
+            Code::JoseNotSupported,
+            format!("Extension Header Parameter {} is not recognized", quote(first)),
+        ),
+        _ => invalid(
+            r#""crit" (Critical) Header Parameter MUST be an array of non-empty strings when present"#,
+        ),
+    }
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(Code::JwsInvalid, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn encode(text: &str) -> String {
+        URL_SAFE_NO_PAD.encode(text)
+    }
+
+    #[track_caller]
+    fn refuses(token: &str, code: Code) {
+        assert_eq!(Token::parse(token.into()).unwrap_err().code, code, "{token}");
+    }
+
+    #[track_caller]
+    fn refuses_header(header: &str, code: Code) {
+        refuses(&format!("{}.e30.AA", encode(header)), code);
+    }
+
+    #[test]
+    fn takes_a_token_apart() {
+        let text =
+            format!("{}.{}.AA", encode(r#"{"alg":"ES256","kid":"k"}"#), encode(r#"{"a":1}"#));
+        let token = Token::parse(text.clone()).unwrap();
+        assert_eq!(token.kid, Kid::Text("k".into()));
+        assert_eq!(token.unverified_payload(), br#"{"a":1}"#);
+        assert_eq!(format!("{}.{}", token.signing_input(), token.signature()), text);
+        assert_eq!(token.header_json(), r#"{"alg":"ES256","kid":"k"}"#);
+    }
+
+    #[test]
+    fn wants_three_parts() {
+        let header = encode(r#"{"alg":"ES256"}"#);
+        for text in [
+            "",
+            ".",
+            "..",
+            "...",
+            &header,
+            &format!("{header}.e30"),
+            &format!("{header}.e30.AA.AA"),
+        ] {
+            refuses(text, Code::JwsInvalid);
+        }
+    }
+
+    #[test]
+    fn base64url_is_strict() {
+        let header = encode(r#"{"alg":"ES256"}"#);
+        for (payload, signature) in [
+            ("e30=", "AA"), // padding
+            ("e3 0", "AA"), // white space
+            ("e30\n", "AA"),
+            ("e31", "AA"), // stray bits
+            ("e30", "AB"),
+            ("e30", "A"),  // no whole byte
+            ("e30", "++"), // the other alphabet
+            ("e30", "é"),
+        ] {
+            refuses(&format!("{header}.{payload}.{signature}"), Code::JwsInvalid);
+        }
+    }
+
+    #[test]
+    fn the_header_is_a_json_object_with_es256() {
+        for header in ["", "null", "[]", r#""x""#, "{", "{}", r#"{"alg":1}"#, r#"{"alg":""}"#] {
+            refuses_header(header, Code::JwsInvalid);
+        }
+        for alg in ["none", "HS256", "ES384", "es256", "ES256 ", "\\u0000"] {
+            refuses_header(&format!(r#"{{"alg":"{alg}"}}"#), Code::JoseAlgNotAllowed);
+        }
+        refuses_header(r#"{"alg":"ES256","alg":"none"}"#, Code::JoseAlgNotAllowed);
+    }
+
+    #[test]
+    fn crit_is_refused() {
+        refuses_header(r#"{"alg":"ES256","crit":["b64"],"b64":true}"#, Code::JoseNotSupported);
+        refuses_header(r#"{"alg":"ES256","crit":["x"]}"#, Code::JoseNotSupported);
+        for crit in ["null", "[]", "1", r#""exp""#, "[1]", r#"[""]"#, r#"["x",""]"#, "{}"] {
+            refuses_header(&format!(r#"{{"alg":"ES256","crit":{crit}}}"#), Code::JwsInvalid);
+        }
+    }
+
+    #[test]
+    fn a_kid_that_is_no_string_is_nobodys() {
+        for kid in ["1", "null", "[]", "{}", "true"] {
+            let text = format!("{}.e30.AA", encode(&format!(r#"{{"alg":"ES256","kid":{kid}}}"#)));
+            assert_eq!(Token::parse(text).unwrap().kid, Kid::NotText);
+        }
+    }
+
+    #[test]
+    fn size_is_bounded() {
+        let token =
+            |payload: usize| format!("{}.{}.AA", encode(r#"{"alg":"ES256"}"#), "A".repeat(payload));
+        assert!(Token::parse(token(16_000)).is_ok());
+        refuses(&token(20_000), Code::JwsInvalid);
+    }
+}

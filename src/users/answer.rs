@@ -1,0 +1,140 @@
+//! What an answer of `users/me` means, and whose fault it is if there is no user in it.
+
+use crate::error::{Code, Error, Result, quote};
+use crate::json;
+
+/// An answer as it came.
+#[derive(Debug)]
+pub struct Answer<'a> {
+    pub status: u16,
+    /// The header `x-stack-known-error`.
+    pub known_error: Option<&'a str>,
+    pub body: &'a [u8],
+}
+
+/// The user as JSON, every field as it came. `secrets` are kept out of errors, should the answer
+/// repeat them.
+pub fn read(answer: &Answer<'_>, secrets: &[&str]) -> Result<String> {
+    if answer.status != 200 {
+        return Err(refusal(answer, secrets));
+    }
+    let text = String::from_utf8_lossy(answer.body);
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    match json::members(text, []) {
+        Some([]) => Ok(text.to_owned()),
+        None => Err(Error::new(
+            Code::ApiUnavailable,
+            "users/me answered nonsense: expected a JSON object",
+        )),
+    }
+}
+
+fn refusal(answer: &Answer<'_>, secrets: &[&str]) -> Error {
+    let members =
+        json::text(answer.body).and_then(|t| json::members(t, ["code", "error", "details"]));
+    let [code, text, details] = members.unwrap_or_default();
+    let stack_code = match answer.known_error {
+        Some(code) => Some(code.to_owned()),
+        None => code.and_then(json::string).map(String::from),
+    };
+    let redacted = |text: &str| {
+        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
+    };
+
+    let name = stack_code.as_deref().unwrap_or("no known error");
+    let mut message = format!("users/me answered {} with {name}", answer.status);
+    if let Some(text) = text.and_then(json::string) {
+        message = format!("{message}: {}", quote(&redacted(&text)));
+    }
+    let mut error = Error::new(code_of(answer.status, stack_code.as_deref()), redacted(&message));
+    error.context.stack_code = stack_code.map(|code| redacted(&code));
+    error.context.details = details.map(|details| redacted(details.get()));
+    error
+}
+
+/// Only what is known to be about the caller is put down to the caller: a wrong key, a rate limit
+/// or an outage that signs users out is the commonest bug of servers that use this API.
+fn code_of(status: u16, stack_code: Option<&str>) -> Code {
+    match (status, stack_code) {
+        (429, _) => Code::ApiRateLimited,
+        (
+            400..=499,
+            Some(
+                // Although it comes with a 400, this one means: there is no such user.
+                "CANNOT_GET_OWN_USER_WITHOUT_USER"
+                | "UNPARSABLE_ACCESS_TOKEN"
+                | "ACCESS_TOKEN_EXPIRED"
+                | "INVALID_PROJECT_FOR_ACCESS_TOKEN",
+            ),
+        ) => Code::UserUnauthenticated,
+        (
+            400..=499,
+            Some("ANONYMOUS_AUTHENTICATION_NOT_ALLOWED" | "RESTRICTED_USER_NOT_ALLOWED"),
+        ) => Code::UserTypeNotAllowed,
+        (408 | 425, _) => Code::ApiUnavailable,
+        (400..=499, _) => Code::Config,
+        _ => Code::ApiUnavailable,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer<'a>(status: u16, known_error: Option<&'a str>, body: &'a str) -> Answer<'a> {
+        Answer { status, known_error, body: body.as_bytes() }
+    }
+
+    #[track_caller]
+    fn refuses(status: u16, known_error: Option<&str>, code: Code) {
+        let error = read(&answer(status, known_error, "text"), &[]).unwrap_err();
+        assert_eq!(error.code, code, "{status} {known_error:?}");
+        assert_eq!(error.context.stack_code.as_deref(), known_error);
+    }
+
+    #[test]
+    fn a_user_is_handed_through() {
+        let json = r#"{"id":"u","new_field":[1e999,"\ud800"]}"#;
+        assert_eq!(read(&answer(200, None, json), &[]).unwrap(), json);
+        for body in ["", "null", "[]", "<html>", r#"{"id""#] {
+            let error = read(&answer(200, None, body), &[]).unwrap_err();
+            assert_eq!(error.code, Code::ApiUnavailable, "{body}");
+        }
+    }
+
+    #[test]
+    fn three_parties_are_told_apart() {
+        refuses(400, Some("CANNOT_GET_OWN_USER_WITHOUT_USER"), Code::UserUnauthenticated);
+        refuses(401, Some("ACCESS_TOKEN_EXPIRED"), Code::UserUnauthenticated);
+        refuses(401, Some("ANONYMOUS_AUTHENTICATION_NOT_ALLOWED"), Code::UserTypeNotAllowed);
+        refuses(403, Some("RESTRICTED_USER_NOT_ALLOWED"), Code::UserTypeNotAllowed);
+        refuses(401, Some("INVALID_SECRET_SERVER_KEY"), Code::Config);
+        refuses(400, Some("SCHEMA_ERROR"), Code::Config);
+        for status in [400, 401, 403, 404, 407, 431] {
+            refuses(status, None, Code::Config);
+        }
+        refuses(429, None, Code::ApiRateLimited);
+        refuses(429, Some("ACCESS_TOKEN_EXPIRED"), Code::ApiRateLimited);
+        for status in [101, 204, 206, 301, 302, 304, 408, 500, 502, 503, 599] {
+            refuses(status, None, Code::ApiUnavailable);
+        }
+    }
+
+    #[test]
+    fn a_code_may_be_in_the_body_alone() {
+        let body = r#"{"code":"UNPARSABLE_ACCESS_TOKEN","error":"Bad.","details":{"a":1}}"#;
+        let error = read(&answer(401, None, body), &[]).unwrap_err();
+        assert_eq!(error.code, Code::UserUnauthenticated);
+        assert_eq!(error.context.stack_code.as_deref(), Some("UNPARSABLE_ACCESS_TOKEN"));
+        assert_eq!(error.context.details.as_deref(), Some(r#"{"a":1}"#));
+        assert_eq!(error.message, r#"users/me answered 401 with UNPARSABLE_ACCESS_TOKEN: "Bad.""#);
+    }
+
+    #[test]
+    fn secrets_that_an_answer_repeats_are_kept_out() {
+        let body = r#"{"code":"ssk_1","error":"got ssk_1 and a.b.c","details":{"seen":"ssk_1"}}"#;
+        let error = read(&answer(400, None, body), &["ssk_1", "a.b.c"]).unwrap_err();
+        let whole = format!("{error:?}");
+        assert!(!whole.contains("ssk_1") && !whole.contains("a.b.c"), "{whole}");
+    }
+}

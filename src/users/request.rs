@@ -1,0 +1,166 @@
+//! Asking `users/me`, with a second and third try where that can help.
+
+use std::time::{Duration, SystemTime};
+
+use reqwest::StatusCode;
+use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
+use tokio::time::sleep;
+
+use super::answer::{self, Answer};
+use crate::clock::{self, Millis};
+use crate::config::{Access, Users};
+use crate::error::{Code, Error, Result};
+use crate::http::{self, Fault};
+use crate::project::AllowedUsers;
+
+const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
+const MAX_TRIES: u32 = 3;
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+
+/// A failed try, and whether another may go better.
+struct Failure {
+    error: Error,
+    retry: Retry,
+}
+
+enum Retry {
+    No,
+    Soon,
+    After(Duration),
+}
+
+/// Tries until `deadline` at the most; a pause that would outlast it is not begun.
+pub async fn ask(users: &Users, token: &str, deadline: Millis) -> Result<String> {
+    let headers = headers(users, token)?;
+    let mut tries = 1;
+    loop {
+        let Failure { error, retry } = match exchange(users, token, headers.clone()).await {
+            Ok(user) => return Ok(user),
+            Err(failure) => failure,
+        };
+        let pause = match retry {
+            Retry::No => return Err(error),
+            // 100 and 200 ms, shortened by up to half, so that those who failed together part.
+            Retry::Soon => (FIRST_PAUSE * tries).mul_f64(1.0 - fastrand::f64() / 2.0),
+            Retry::After(pause) => pause,
+        };
+        if tries == MAX_TRIES || pause >= clock::left(deadline) {
+            return Err(error);
+        }
+        tries += 1;
+        sleep(pause).await;
+    }
+}
+
+pub fn late() -> Error {
+    Error::new(Code::ApiTimeout, "users/me did not answer in time")
+}
+
+fn headers(users: &Users, token: &str) -> Result<HeaderMap> {
+    let (access_type, secret) = match &users.access {
+        Access::Client => ("client", None),
+        Access::Server { secret } => ("server", Some(secret.as_str())),
+    };
+    let allowed = match users.allowed {
+        AllowedUsers::Regular => None,
+        AllowedUsers::Restricted => Some("x-stack-allow-restricted-user"),
+        AllowedUsers::Anonymous => Some("x-stack-allow-anonymous-user"),
+    };
+    let pairs = [
+        ("x-stack-access-type", Some(access_type)),
+        ("x-stack-project-id", Some(users.project_id.as_str())),
+        ("x-stack-publishable-client-key", users.publishable_client_key.as_deref()),
+        ("x-stack-secret-server-key", secret),
+        ("x-stack-access-token", Some(token)),
+    ];
+
+    let mut headers =
+        HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static("application/json"))]);
+    for (name, value) in pairs {
+        let Some(value) = value else { continue };
+        let mut value = HeaderValue::from_str(value)
+            .map_err(|_| Error::new(Code::Config, format!("the value of {name} cannot be sent")))?;
+        value.set_sensitive(true);
+        headers.insert(HeaderName::from_static(name), value);
+    }
+    if let Some(name) = allowed {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static("true"));
+    }
+    Ok(headers)
+}
+
+async fn exchange(
+    users: &Users,
+    token: &str,
+    headers: HeaderMap,
+) -> std::result::Result<String, Failure> {
+    let client = http::client().map_err(failed)?;
+    let request = client.get(&users.url).headers(headers);
+    let response = request.send().await.map_err(|error| failed(error.into()))?;
+
+    let status = response.status();
+    let known_error = response.headers().get("x-stack-known-error").cloned();
+    let retry = if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
+        retry_after(response.headers()).map_or(Retry::Soon, Retry::After)
+    } else {
+        Retry::No
+    };
+    let body = http::body(response, MAX_BODY_BYTES).await.map_err(failed)?;
+
+    let answer = Answer {
+        status: status.as_u16(),
+        known_error: known_error.as_ref().and_then(|value| value.to_str().ok()),
+        body: &body,
+    };
+    let secret = match &users.access {
+        Access::Server { secret } => Some(secret.as_str()),
+        Access::Client => None,
+    };
+    let secrets = [Some(token), secret, users.publishable_client_key.as_deref()];
+    let secrets: Vec<&str> = secrets.into_iter().flatten().collect();
+    answer::read(&answer, &secrets).map_err(|error| Failure { error, retry })
+}
+
+fn failed(fault: Fault) -> Failure {
+    match fault {
+        Fault::TooLarge => Failure {
+            error: Error::new(
+                Code::ApiUnavailable,
+                format!("users/me answered more than {MAX_BODY_BYTES} bytes"),
+            ),
+            retry: Retry::No,
+        },
+        Fault::Transport(error) => Failure {
+            error: Error::new(Code::ApiUnavailable, "users/me could not be reached")
+                .caused_by(&error),
+            retry: Retry::Soon,
+        },
+    }
+}
+
+/// RFC 9110 section 10.2.3: seconds, or a date.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    if let Ok(seconds) = value.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = httpdate::parse_http_date(value).ok()?;
+    Some(date.duration_since(SystemTime::now()).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let read = |value: &str| {
+            retry_after(&HeaderMap::from_iter([(RETRY_AFTER, value.parse().unwrap())]))
+        };
+        assert_eq!(read("2"), Some(Duration::from_secs(2)));
+        assert_eq!(read("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
+        assert!(read("Fri, 01 Jan 2100 00:00:00 GMT").unwrap() > Duration::from_secs(1_000_000));
+        assert_eq!(read("soon"), None);
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+}

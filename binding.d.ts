@@ -21,7 +21,7 @@ export declare class NativeClient {
   /** A refusal that needs neither keys nor cryptography is answered on the spot. */
   verify(accessToken: unknown, currentDate?: number | undefined | null, abort?: Abort | undefined | null): string | Failure | Promise<Outcome>
   getUser(accessToken: unknown, currentDate?: number | undefined | null, abort?: Abort | undefined | null): string | Failure | Promise<Outcome>
-  /** Settles to the empty string. */
+  /** Settles to `null`, as JSON. */
   warmUp(): string | Failure | Promise<Outcome>
   exportKeys(): ExportedKeys | null
   stats(): KeyStats

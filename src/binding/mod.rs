@@ -133,14 +133,14 @@ impl NativeClient {
         })
     }
 
-    /// Settles to the empty string.
+    /// Settles to `null`, as JSON.
     #[napi(catch_unwind)]
     pub fn warm_up<'env>(
         &self,
         env: &'env Env,
     ) -> napi::Result<Either3<String, Failure, PromiseRaw<'env, Outcome>>> {
         self.answer(env, Ok(()), None, None, |client, (), call| async move {
-            client.warm_up(call).await.map(|()| String::new())
+            client.warm_up(call).await.map(|()| "null".to_owned())
         })
     }
 

@@ -48,7 +48,8 @@ fn refusal(answer: &Answer<'_>, secrets: &[&str]) -> Error {
     }
     let mut error = Error::new(code_of(answer.status, stack_code.as_deref()), redacted(&message));
     error.context.stack_code = stack_code.map(|code| redacted(&code));
-    error.context.details = details.map(|details| redacted(details.get()));
+    let details = details.map(|details| redacted(details.get()));
+    error.context.details = details.filter(|details| json::is_valid(details));
     error
 }
 

@@ -1,0 +1,485 @@
+/**
+ * Tells a Node.js server who is calling: verifies Stack Auth (now also called Hexclave) access
+ * tokens natively, and asks Stack Auth for the user behind one.
+ *
+ * @packageDocumentation
+ */
+
+/**
+ * Verifies a Stack Auth access token: an ES256 signature under a key of the project's key set, and
+ * the claims `iss`, `aud`, `sub`, `exp` (and `nbf`, `iat`, if present). In place of jose's
+ * `createRemoteJWKSet` and `jwtVerify`.
+ *
+ * Keys are fetched once per process, shared by all threads and callers, and refreshed ahead of
+ * expiry in the background. A token that is bad in itself never costs a request.
+ *
+ * Always rejects with a {@link StackAuthError}, or with an `AbortError` if `signal` was aborted:
+ * - status 401: `ERR_JWT_EXPIRED`, `ERR_JWT_CLAIM_VALIDATION_FAILED`, `ERR_JWT_INVALID`,
+ *   `ERR_JWS_INVALID`, `ERR_JWS_SIGNATURE_VERIFICATION_FAILED`, `ERR_JOSE_ALG_NOT_ALLOWED`,
+ *   `ERR_JOSE_NOT_SUPPORTED`, `ERR_JWKS_NO_MATCHING_KEY`
+ * - status 403: `ERR_USER_TYPE_NOT_ALLOWED`
+ * - status 500: `ERR_CONFIG`
+ * - status 503: `ERR_JWKS_FETCH_FAILED`, `ERR_JWKS_TIMEOUT`, `ERR_JWKS_INVALID`
+ *
+ * @param accessToken A compact JWS (RFC 7515 section 7.1) of at most 16 KiB, without `Bearer`.
+ * @param options What is left out comes from the environment, read at each call, or its default.
+ *
+ * @example
+ * ```ts
+ * const { payload } = await verifyJwt(accessToken, { projectId });
+ * console.log(payload.sub, payload.email);
+ * ```
+ */
+export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Promise<VerifiedJwt>;
+
+/**
+ * Asks Stack Auth for the user of an access token: `GET /api/v1/users/me`, with every field of the
+ * answer passed through.
+ *
+ * A token that {@link verifyJwt} would refuse is refused without a request. If the key set cannot
+ * be had, the API is asked all the same. On 429, 5xx and connection errors there are up to two more
+ * tries within `timeout`, honouring `Retry-After`.
+ *
+ * Always rejects with a {@link StackAuthError}, or with an `AbortError` if `signal` was aborted:
+ * - status 401: the codes of {@link verifyJwt}, and `ERR_USER_UNAUTHENTICATED` if the API says that
+ *   there is no such user or that the token is bad
+ * - status 403: `ERR_USER_TYPE_NOT_ALLOWED`
+ * - status 500: `ERR_CONFIG`, also if the API refuses the keys or the project
+ * - status 503: `ERR_API_UNAVAILABLE`, `ERR_API_TIMEOUT`, `ERR_API_RATE_LIMITED`
+ *
+ * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
+ * @param options What is left out comes from the environment, read at each call, or its default.
+ *
+ * @example
+ * ```ts
+ * const user = await getUser(accessToken, { projectId, secretServerKey });
+ * console.log(user.id, user.display_name);
+ * ```
+ */
+export function getUser(accessToken: string, options?: GetUserOptions): Promise<CurrentUser>;
+
+/**
+ * Holds options that were read and checked once, and offers the same functions as methods.
+ *
+ * Clients are cheap: all that name the same key set share it, in all threads of the process.
+ *
+ * @example
+ * ```ts
+ * const stackAuth = new StackAuth({ projectId, secretServerKey });
+ * await stackAuth.warmUp();
+ * const { payload } = await stackAuth.verifyJwt(accessToken);
+ * ```
+ */
+export class StackAuth {
+  /**
+   * @param options What is left out comes from the environment, read now, or its default.
+   * @throws {@link StackAuthError} `ERR_CONFIG`
+   */
+  constructor(options?: StackAuthOptions);
+
+  /**
+   * As the function {@link verifyJwt}.
+   *
+   * @param perCall Options that count for this call in place of the client's.
+   */
+  verifyJwt(accessToken: string, perCall?: VerifyJwtOptions): Promise<VerifiedJwt>;
+
+  /**
+   * As the function {@link getUser}.
+   *
+   * @param perCall Options that count for this call in place of the client's.
+   */
+  getUser(accessToken: string, perCall?: GetUserOptions): Promise<CurrentUser>;
+
+  /**
+   * Fetches the key set, unless a usable one is at hand: before a server takes its first request,
+   * say. Rejects like {@link verifyJwt} does when there are no keys to be had.
+   */
+  warmUp(): Promise<void>;
+
+  /**
+   * The key set and when it was fetched, to be kept somewhere and handed to the option `keys`
+   * after a cold start; `undefined` as long as there is none. It can be serialised as JSON.
+   */
+  exportKeys(): ExportedKeys | undefined;
+
+  /** Counters and ages, for dashboards and health checks. */
+  stats(): StackAuthStats;
+}
+
+/** Options of {@link verifyJwt}. An unknown name or a wrong type is an `ERR_CONFIG`. */
+export interface VerifyJwtOptions {
+  /**
+   * The project whose tokens count: 1 to 64 of `A-Z`, `a-z`, `0-9` and `-`.
+   *
+   * Environment: `HEXCLAVE_PROJECT_ID`, `NEXT_PUBLIC_HEXCLAVE_PROJECT_ID`, `STACK_PROJECT_ID`,
+   * `NEXT_PUBLIC_STACK_PROJECT_ID`, in this order.
+   */
+  projectId?: string | undefined;
+
+  /**
+   * Where Stack Auth is reached, and whose `iss` counts. On the cloud service the issuers of both
+   * brands count, `api.stack-auth.com` and `api.hexclave.com`. A trailing slash is ignored.
+   *
+   * Environment: `HEXCLAVE_API_URL`, `NEXT_PUBLIC_HEXCLAVE_API_URL`, `STACK_API_URL`,
+   * `NEXT_PUBLIC_STACK_API_URL`, in this order.
+   *
+   * @defaultValue `"https://api.stack-auth.com"`
+   */
+  baseUrl?: string | undefined;
+
+  /**
+   * Permits a `baseUrl` with `http:` to a host that is not loopback. Whoever is on the way can then
+   * hand out keys of their own.
+   *
+   * @defaultValue `false`
+   */
+  allowInsecureHttp?: boolean | undefined;
+
+  /**
+   * Further addresses whose `iss` counts, for a self-hosted server with an internal and a public
+   * one. Nothing is sent there.
+   */
+  issuerBaseUrls?: readonly string[] | undefined;
+
+  /**
+   * Whether tokens of restricted users count (email not verified, say).
+   *
+   * @defaultValue `false`
+   */
+  allowRestricted?: boolean | undefined;
+
+  /**
+   * Whether tokens of anonymous users count. Implies `allowRestricted`.
+   *
+   * @defaultValue `false`
+   */
+  allowAnonymous?: boolean | undefined;
+
+  /**
+   * Seconds by which `exp` and `nbf` may be off.
+   *
+   * @defaultValue `0`, as in Stack Auth's own backend
+   */
+  clockTolerance?: number | undefined;
+
+  /**
+   * The time that tokens are judged by, for tests: fake timers do not move native clocks.
+   *
+   * @defaultValue the system's clock
+   */
+  currentDate?: Date | undefined;
+
+  /**
+   * Milliseconds for the whole call's network part. More than 0.
+   *
+   * @defaultValue `5000`
+   */
+  timeout?: number | undefined;
+
+  /**
+   * Aborts the call: it rejects at once with an `AbortError`, whose `cause` is the signal's reason.
+   * Others that wait for the same fetch go on.
+   */
+  signal?: AbortSignal | undefined;
+
+  /**
+   * Milliseconds in which a key set is fresh. A shorter `Cache-Control: max-age` wins, if it is
+   * not below 30 s. In the last fifth the set is refreshed in the background.
+   *
+   * @defaultValue `600_000`
+   */
+  cacheMaxAge?: number | undefined;
+
+  /**
+   * Milliseconds beyond `cacheMaxAge` in which known keys still count while the issuer cannot be
+   * reached. 0 fails closed.
+   *
+   * @defaultValue `3_600_000`
+   */
+  staleIfError?: number | undefined;
+
+  /**
+   * A key set to start from, as {@link StackAuth.exportKeys} returned it (jose's exported cache has
+   * the same form). It is as fresh as its time says; one that is older than the keys at hand
+   * changes nothing.
+   */
+  keys?: ExportedKeys | undefined;
+}
+
+/** Options of {@link getUser}. An unknown name or a wrong type is an `ERR_CONFIG`. */
+export interface GetUserOptions extends VerifyJwtOptions {
+  /**
+   * The project's secret server key; needed unless `accessType` is `"client"`.
+   *
+   * Environment: `HEXCLAVE_SECRET_SERVER_KEY`, `STACK_SECRET_SERVER_KEY`, in this order.
+   */
+  secretServerKey?: string | undefined;
+
+  /**
+   * The project's publishable client key, for projects that require one.
+   *
+   * Environment: `HEXCLAVE_PUBLISHABLE_CLIENT_KEY`, `NEXT_PUBLIC_HEXCLAVE_PUBLISHABLE_CLIENT_KEY`,
+   * `STACK_PUBLISHABLE_CLIENT_KEY`, `NEXT_PUBLIC_STACK_PUBLISHABLE_CLIENT_KEY`, in this order.
+   */
+  publishableClientKey?: string | undefined;
+
+  /**
+   * `"server"` asks with the secret key; `"client"` asks without, and the answer has fewer fields.
+   *
+   * @defaultValue `"server"`
+   */
+  accessType?: 'server' | 'client' | undefined;
+
+  /**
+   * Milliseconds for which an answer may be reused for the same token and options. With it,
+   * concurrent callers share one request. The token is verified on each call all the same.
+   *
+   * @defaultValue `0`
+   */
+  maxAge?: number | undefined;
+}
+
+/** Options of a {@link StackAuth} client: those of both functions. */
+export interface StackAuthOptions extends GetUserOptions {}
+
+/** A verified token, in jose's form. */
+export interface VerifiedJwt {
+  /** The claims, every one as it was signed. */
+  payload: AccessTokenClaims;
+  /** The header: `alg`, `kid`, and whatever else the token has there. */
+  protectedHeader: { alg: 'ES256'; kid?: string; [parameter: string]: unknown };
+}
+
+/**
+ * The claims of a Stack Auth access token (RFC 7519 section 4; the rest are Stack Auth's). Only
+ * those that are verified are certain to be there: older servers lack some, newer ones add some.
+ */
+export interface AccessTokenClaims {
+  /** The user's id, a UUID. */
+  sub: string;
+  /** `<base>/api/v1/projects/<project id>` and the like, one for each user type. */
+  iss: string;
+  /** The project's id, with `:restricted` or `:anon` after it for those user types. */
+  aud: string | string[];
+  /** When the token expires, in seconds since 1970. */
+  exp: number;
+  /** When the token was issued, in seconds since 1970. */
+  iat?: number;
+  /** Before when the token does not count, in seconds since 1970. Stack Auth sets none. */
+  nbf?: number;
+  /** The project's id. */
+  project_id?: string;
+  /** `"main"`, as of today. */
+  branch_id?: string;
+  /** The session. A token stays good until `exp`, even if its session has ended. */
+  refresh_token_id?: string;
+  /** `"authenticated"` */
+  role?: string;
+  /** The display name. */
+  name?: string | null;
+  /** The primary email address. */
+  email?: string | null;
+  /** Whether `email` is verified. */
+  email_verified?: boolean;
+  /** The id of the team that the user has selected. */
+  selected_team_id?: string | null;
+  /** When the user signed up, in **seconds** since 1970. */
+  signed_up_at?: number;
+  /** Agrees with `aud` if present. */
+  is_anonymous?: boolean;
+  /** Agrees with `aud` if present. */
+  is_restricted?: boolean;
+  /** Why the user is restricted. */
+  restricted_reason?: RestrictedReason | null;
+  /** Whether the user still has to pass a second factor. */
+  requires_totp_mfa?: boolean;
+  /** What newer servers add. */
+  [claim: string]: unknown;
+}
+
+/** Why a user is restricted: `"anonymous"`, `"email_not_verified"`, `"restricted_by_administrator"`. */
+export interface RestrictedReason {
+  /** Open to reasons that newer servers add. */
+  type: 'anonymous' | 'email_not_verified' | 'restricted_by_administrator' | (string & {});
+}
+
+/** A JSON value. */
+export type Json = string | number | boolean | null | Json[] | { [name: string]: Json };
+
+/**
+ * The answer of `/api/v1/users/me`, as the server gave it. Fields that are optional here are absent
+ * for `accessType: "client"` or on older servers; newer servers add fields.
+ */
+export interface CurrentUser {
+  /** A UUID. */
+  id: string;
+  /** The primary email address. */
+  primary_email: string | null;
+  /** Whether `primary_email` is verified. */
+  primary_email_verified: boolean;
+  /** Whether `primary_email` can be used to sign in. Server access only. */
+  primary_email_auth_enabled?: boolean;
+  /** The name to show. */
+  display_name: string | null;
+  /** A URL; it can be a large base64 `data:` URL. */
+  profile_image_url: string | null;
+  /** When the user signed up, in **milliseconds** since 1970. */
+  signed_up_at_millis: number;
+  /** When the user was last active, in milliseconds since 1970. Server access only. */
+  last_active_at_millis?: number;
+  /** Written by the client. */
+  client_metadata: Json;
+  /** Written by the server, readable by the client. */
+  client_read_only_metadata: Json;
+  /** Written and readable by the server. Server access only. */
+  server_metadata?: Json;
+  /** Whether the user has a password. */
+  has_password: boolean;
+  /** Whether one-time codes by email are on. */
+  otp_auth_enabled: boolean;
+  /** Whether passkeys are on. */
+  passkey_auth_enabled: boolean;
+  /** Whether the user can sign in with an email address. */
+  auth_with_email?: boolean;
+  /** Whether a second factor is required. */
+  requires_totp_mfa?: boolean;
+  /** Whether the user is anonymous. */
+  is_anonymous?: boolean;
+  /** Whether the user is restricted. */
+  is_restricted?: boolean;
+  /** Why the user is restricted. */
+  restricted_reason?: RestrictedReason | null;
+  /** Whether an administrator restricted the user. */
+  restricted_by_admin?: boolean;
+  /** What the user may be told of that. */
+  restricted_by_admin_reason?: string | null;
+  /** What the user may not be told of that. Server access only. */
+  restricted_by_admin_private_details?: string | null;
+  /** Where the user signed up from. Server access only. */
+  country_code?: string | null;
+  /** 0 to 100. Server access only. */
+  risk_scores?: { sign_up: { bot: number; free_trial_abuse: number } };
+  /** The linked accounts. */
+  oauth_providers: Array<{ id: string; account_id: string; email?: string | null }>;
+  /** The id of the team that the user has selected. */
+  selected_team_id: string | null;
+  /** The team that the user has selected. */
+  selected_team: CurrentTeam | null;
+  /** What newer servers add. */
+  [field: string]: unknown;
+}
+
+/** A team, as `/api/v1/users/me` tells of it. */
+export interface CurrentTeam {
+  /** A UUID. */
+  id: string;
+  /** The name to show. */
+  display_name: string;
+  /** A URL; it can be a large base64 `data:` URL. */
+  profile_image_url: string | null;
+  /** Written by the client. */
+  client_metadata?: Json;
+  /** Written by the server, readable by the client. */
+  client_read_only_metadata?: Json;
+  /** Written and readable by the server. Server access only. */
+  server_metadata?: Json;
+  /** When the team was created, in milliseconds since 1970. Server access only. */
+  created_at_millis?: number;
+  /** What newer servers add. */
+  [field: string]: unknown;
+}
+
+/** A key set and its time; jose's `jwksCache` has the same form. */
+export interface ExportedKeys {
+  /** A JWK set (RFC 7517 section 5), as the issuer served it. */
+  jwks: { keys: Array<Record<string, unknown>> };
+  /** When it was fetched, in milliseconds since 1970. */
+  uat: number;
+}
+
+/** What {@link StackAuth.stats} returns. */
+export interface StackAuthStats {
+  /** The key set that this client uses, with all others in this process that name the same. */
+  keys: {
+    /** Where it is fetched from. */
+    url: string;
+    /** The `kid` of each usable key. */
+    kids: string[];
+    /** Milliseconds since it was fetched; absent as long as there is none. */
+    age?: number;
+    /** Fetches begun. */
+    fetches: number;
+    /** Fetches that brought no key set. */
+    failedFetches: number;
+    /** Of those, how many since the last that did. */
+    failuresInARow: number;
+    /** Why the last fetch failed; absent if it did not. */
+    lastError?: StackAuthErrorCode;
+    /** Milliseconds until the next fetch is tried, after a failed one. */
+    nextAttemptIn?: number;
+  };
+}
+
+/** Every code that a {@link StackAuthError} can have; where jose has one, it is jose's. */
+export type StackAuthErrorCode = CallerErrorCode | OperatorErrorCode | ServiceErrorCode;
+
+/** The caller is at fault: status 401, or 403 for `ERR_USER_TYPE_NOT_ALLOWED`. Not retryable. */
+export type CallerErrorCode =
+  | 'ERR_JWT_EXPIRED'
+  | 'ERR_JWT_CLAIM_VALIDATION_FAILED'
+  | 'ERR_JWT_INVALID'
+  | 'ERR_JWS_INVALID'
+  | 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED'
+  | 'ERR_JOSE_ALG_NOT_ALLOWED'
+  | 'ERR_JOSE_NOT_SUPPORTED'
+  | 'ERR_JWKS_NO_MATCHING_KEY'
+  | 'ERR_USER_TYPE_NOT_ALLOWED'
+  | 'ERR_USER_UNAUTHENTICATED';
+
+/** The operator is at fault: status 500. Not retryable. */
+export type OperatorErrorCode = 'ERR_CONFIG';
+
+/** Stack Auth, or the way there, is at fault: status 503. Retryable. */
+export type ServiceErrorCode =
+  | 'ERR_JWKS_INVALID'
+  | 'ERR_JWKS_TIMEOUT'
+  | 'ERR_JWKS_FETCH_FAILED'
+  | 'ERR_API_TIMEOUT'
+  | 'ERR_API_UNAVAILABLE'
+  | 'ERR_API_RATE_LIMITED';
+
+/**
+ * Why a call was rejected. Neither the message nor any member holds a token or a key.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   await verifyJwt(accessToken, { projectId });
+ * } catch (error) {
+ *   if (error instanceof StackAuthError) response.status(error.status).end(error.code);
+ *   else throw error;
+ * }
+ * ```
+ */
+export class StackAuthError extends Error {
+  private constructor();
+  /** `"StackAuthError"` */
+  readonly name: 'StackAuthError';
+  /** What went wrong; stable across versions, while messages are not. */
+  readonly code: StackAuthErrorCode;
+  /** The HTTP status to answer with: 401 or 403 (caller), 500 (operator), 503 (service). */
+  readonly status: 401 | 403 | 500 | 503;
+  /** Whether trying again can help; true for status 503. */
+  readonly retryable: boolean;
+  /** With `ERR_JWT_EXPIRED` and `ERR_JWT_CLAIM_VALIDATION_FAILED`: the claim. */
+  readonly claim?: 'iss' | 'aud' | 'sub' | 'exp' | 'nbf' | 'iat' | 'is_anonymous' | 'is_restricted';
+  /** With `claim`: what was wrong with it; jose's words. */
+  readonly reason?: 'missing' | 'invalid' | 'check_failed';
+  /** Stack Auth's own code, if its API refused: `x-stack-known-error`, `"USER_NOT_FOUND"` say. */
+  readonly stackCode?: string;
+  /** What Stack Auth's API said besides, if it did. */
+  readonly details?: Json;
+  /** What the layer below said: "connection refused", say. */
+  readonly cause?: unknown;
+}

@@ -1,0 +1,83 @@
+'use strict';
+
+/** @import { Failure } from '../binding' */
+
+/** See index.d.ts. */
+class StackAuthError extends Error {
+  /**
+   * @param {Failure} failure
+   * @param {{ stack?: string | undefined }} [site] where the call was made, if it no longer is on the stack
+   */
+  constructor(failure, site) {
+    const { message, details, cause, ...members } = failure;
+    super(message, cause === undefined ? undefined : { cause: stackless(cause) });
+    Object.assign(this, members);
+    if (details !== undefined) {
+      this.details = JSON.parse(details);
+    }
+    if (site) {
+      standAt(this, site);
+    }
+  }
+}
+define(StackAuthError, 'StackAuthError');
+
+/** What an aborted call rejects with, as the functions of Node do. */
+class AbortError extends Error {
+  /** @param {unknown} reason */
+  constructor(reason) {
+    super('The operation was aborted', { cause: reason });
+    this.code = 'ABORT_ERR';
+  }
+}
+define(AbortError, 'AbortError');
+
+/**
+ * What happened below has no place in JavaScript.
+ *
+ * @param {string} message
+ */
+function stackless(message) {
+  const error = new Error(message);
+  error.stack = `Error: ${message}`;
+  return error;
+}
+
+/**
+ * On the prototype, as of the errors of the language, so that no error prints it as a member.
+ *
+ * @param {Function} errorClass
+ * @param {string} name
+ */
+function define(errorClass, name) {
+  Object.defineProperty(errorClass.prototype, 'name', {
+    value: name,
+    configurable: true,
+    writable: true,
+  });
+}
+
+/**
+ * Gives an error the stack of another place.
+ *
+ * @param {Error} error
+ * @param {{ stack?: string | undefined }} site
+ */
+function standAt(error, site) {
+  const frames = site.stack?.split('\n').slice(1) ?? [];
+  error.stack = [`${error.name}: ${error.message}`, ...frames].join('\n');
+}
+
+/**
+ * @param {string} message
+ * @param {unknown} [cause]
+ */
+function configError(message, cause) {
+  const error = new StackAuthError({ code: 'ERR_CONFIG', message, status: 500, retryable: false });
+  if (cause !== undefined) {
+    error.cause = cause;
+  }
+  return error;
+}
+
+module.exports = { AbortError, StackAuthError, configError, standAt };

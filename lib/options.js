@@ -1,0 +1,143 @@
+'use strict';
+
+const { isDate } = require('node:util/types');
+
+const { configError } = require('./errors.js');
+
+/**
+ * Options by name, each known to be of its type.
+ *
+ * @typedef {Record<string, unknown> & { currentDate?: Date, signal?: AbortSignal }} Options
+ */
+
+/** @type {(value: unknown) => boolean} */
+const isStringArray = (value) =>
+  Array.isArray(value) && value.every((item) => typeof item === 'string');
+/** @type {(value: any) => boolean} */
+const isValidDate = (value) => isDate(value) && !Number.isNaN(value.getTime());
+/** @type {(value: any) => boolean} */
+const isSignal = (value) =>
+  typeof value?.aborted === 'boolean' && typeof value.addEventListener === 'function';
+/** @type {(value: any) => boolean} */
+const isKeys = (value) =>
+  typeof value?.jwks === 'object' && value.jwks !== null && Number.isFinite(value.uat);
+/** @type {(type: string) => (value: unknown) => boolean} */
+const is = (type) => (value) => typeof value === type;
+
+/**
+ * What each option must be. What a value means is judged natively.
+ *
+ * @type {Record<string, [expected: string, test: (value: unknown) => boolean]>}
+ */
+const OPTIONS = {
+  projectId: ['a string', is('string')],
+  secretServerKey: ['a string', is('string')],
+  publishableClientKey: ['a string', is('string')],
+  accessType: ['a string', is('string')],
+  baseUrl: ['a string', is('string')],
+  allowInsecureHttp: ['a boolean', is('boolean')],
+  issuerBaseUrls: ['an array of strings', isStringArray],
+  allowRestricted: ['a boolean', is('boolean')],
+  allowAnonymous: ['a boolean', is('boolean')],
+  clockTolerance: ['a number (seconds)', is('number')],
+  currentDate: ['a valid Date', isValidDate],
+  timeout: ['a number (ms)', is('number')],
+  signal: ['an AbortSignal', isSignal],
+  cacheMaxAge: ['a number (ms)', is('number')],
+  staleIfError: ['a number (ms)', is('number')],
+  keys: ['what exportKeys() returned', isKeys],
+  maxAge: ['a number (ms)', is('number')],
+};
+
+/** @type {Array<[option: string, variable: string, publicToo: boolean]>} */
+const ENVIRONMENT = [
+  ['projectId', 'PROJECT_ID', true],
+  ['secretServerKey', 'SECRET_SERVER_KEY', false],
+  ['publishableClientKey', 'PUBLISHABLE_CLIENT_KEY', true],
+  ['baseUrl', 'API_URL', true],
+];
+
+/**
+ * Own options of the right types, over defaults. An unknown name is an error: a typing slip must
+ * not switch a check off. Inherited members do not count: a polluted prototype must not either.
+ *
+ * @param {unknown} given
+ * @param {Options} [defaults]
+ * @returns {Options}
+ */
+function readOptions(given, defaults) {
+  /** @type {Options} */
+  const options = Object.assign(Object.create(null), defaults);
+  if (given !== undefined) {
+    for (const [name, value] of entries(given)) {
+      const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
+      if (!option) {
+        const known = Object.keys(OPTIONS).join(', ');
+        throw configError(`unknown option ${JSON.stringify(name)}; known are ${known}`);
+      }
+      if (value === undefined) {
+        continue;
+      }
+      const [expected, test] = option;
+      if (!test(value)) {
+        throw configError(`${name} must be ${expected}, found ${describe(value)}`);
+      }
+      options[name] = value;
+    }
+  }
+  if (!defaults) {
+    readEnvironment(options);
+  }
+  return options;
+}
+
+/**
+ * @param {unknown} given
+ * @returns {Array<[string, any]>}
+ */
+function entries(given) {
+  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
+    throw configError(`options must be an object, found ${describe(given)}`);
+  }
+  try {
+    return Object.entries(given);
+  } catch (cause) {
+    throw configError('options could not be read', cause);
+  }
+}
+
+/** @param {Options} options */
+function readEnvironment(options) {
+  const { env } = process;
+  for (const [option, variable, publicToo] of ENVIRONMENT) {
+    if (options[option] !== undefined) {
+      continue;
+    }
+    for (const brand of ['HEXCLAVE', 'STACK']) {
+      const value =
+        env[`${brand}_${variable}`] ||
+        (publicToo ? env[`NEXT_PUBLIC_${brand}_${variable}`] : undefined);
+      if (value) {
+        options[option] = value;
+        break;
+      }
+    }
+  }
+}
+
+/**
+ * The type of a value, and never the value: it may be a key in the wrong place.
+ *
+ * @param {unknown} value
+ */
+function describe(value) {
+  if (value === null) {
+    return 'null';
+  }
+  if (Array.isArray(value)) {
+    return 'an array';
+  }
+  return isDate(value) ? 'a Date' : typeof value;
+}
+
+module.exports = { readOptions };

@@ -1,0 +1,10 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['__test__/**/*.spec.ts'],
+    // A spec that hangs is a defect of its own.
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+});

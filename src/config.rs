@@ -7,7 +7,7 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use crate::claims::Policy;
-use crate::error::{Code, Error, Result, quote};
+use crate::error::{Code, Error, Result};
 use crate::project::{AllowedUsers, Project};
 
 /// The cloud service answers on both, and a project can hold valid tokens of either.
@@ -157,10 +157,7 @@ fn access(access_type: Option<&str>, secret: Option<String>) -> Result<Option<Ac
     match access_type {
         None | Some("server") => Ok(secret.map(|secret| Access::Server { secret })),
         Some("client") => Ok(Some(Access::Client)),
-        Some(other) => Err(config(format!(
-            r#"accessType must be "server" or "client", found {}"#,
-            quote(other)
-        ))),
+        Some(_) => Err(config(r#"accessType must be "server" or "client", found another string"#)),
     }
 }
 
@@ -206,9 +203,7 @@ fn base_url(option: &str, text: &str, allow_insecure_http: bool) -> Result<Strin
                  allowInsecureHttp: true permits it"
             )));
         }
-        other => {
-            return Err(config(format!("{option} must be http(s), found scheme {}", quote(other))));
-        }
+        _ => return Err(config(format!("{option} must be http(s), found another scheme"))),
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(config(format!("{option} must not hold a user name or password")));

@@ -1,0 +1,206 @@
+import { inspect } from 'node:util';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+
+import { StandIn, userOf } from '../demo/stand-in.js';
+import { getUser, StackAuth, StackAuthError, verifyJwt } from '../index.js';
+
+let standIn: StandIn;
+let token: string;
+
+beforeAll(async () => {
+  standIn = await StandIn.start();
+  token = await standIn.mint();
+});
+afterAll(() => standIn.close());
+afterEach(() => vi.unstubAllEnvs());
+
+/** The same for both functions and the client: nothing but an ERR_CONFIG, and no synchronous throw. */
+async function refuses(options: unknown, message: string | RegExp) {
+  const config = { name: 'StackAuthError', code: 'ERR_CONFIG', status: 500, retryable: false };
+  const expected = { ...config, message: expect.stringMatching(message) };
+  await expect(verifyJwt(token, options as object)).rejects.toMatchObject(expected);
+  await expect(getUser(token, options as object)).rejects.toMatchObject(expected);
+  expect(() => new StackAuth(options as object)).toThrow(expect.objectContaining(expected));
+}
+
+describe('options', () => {
+  test('have known names only', async () => {
+    await refuses({ ...standIn.options, projectID: 'x' }, 'unknown option "projectID"; known are');
+    await refuses({ ...standIn.options, allowAnonymus: false }, 'unknown option "allowAnonymus"');
+    await refuses(JSON.parse('{"__proto__": {}, "projectId": "p"}'), 'unknown option "__proto__"');
+    await refuses({ ...standIn.options, constructor: 1 }, 'unknown option "constructor"');
+  });
+
+  test.each([
+    [{ projectId: 5 }, 'projectId must be a string, found number'],
+    [{ projectId: null }, 'projectId must be a string, found null'],
+    [{ projectId: '' }, 'found 0 characters'],
+    [{ projectId: 'a/b' }, "found '/'"],
+    [{ projectId: 'a'.repeat(65) }, 'found 65 characters'],
+    [{ secretServerKey: 'a\nb' }, 'secretServerKey must be visible ASCII'],
+    [{ publishableClientKey: 'é' }, 'publishableClientKey must be visible ASCII'],
+    [{ accessType: 'admin' }, 'accessType must be "server" or "client", found another string'],
+    [{ baseUrl: 'nonsense' }, 'baseUrl must be an http'],
+    [{ baseUrl: 'ftp://example.com' }, 'baseUrl must be http'],
+    [{ baseUrl: 'http://example.com' }, 'allowInsecureHttp'],
+    [{ baseUrl: 'https://a:b@example.com' }, 'user name or password'],
+    [{ baseUrl: 'https://example.com?x=1' }, 'query or a fragment'],
+    [{ issuerBaseUrls: 'https://example.com' }, 'must be an array of strings, found string'],
+    [{ issuerBaseUrls: ['https://example.com', 1] }, 'must be an array of strings, found an array'],
+    [{ issuerBaseUrls: ['nonsense'] }, 'issuerBaseUrls must be'],
+    [{ allowAnonymous: 'no' }, 'allowAnonymous must be a boolean, found string'],
+    [{ allowRestricted: 0 }, 'allowRestricted must be a boolean, found number'],
+    [{ clockTolerance: '5s' }, 'clockTolerance must be a number'],
+    [{ clockTolerance: -1 }, 'clockTolerance must be a finite number of at least 0, found -1'],
+    [{ currentDate: Date.now() }, 'currentDate must be a valid Date, found number'],
+    [{ currentDate: new Date(Number.NaN) }, 'currentDate must be a valid Date, found a Date'],
+    [{ timeout: 0 }, 'timeout must be more than 0 ms'],
+    [{ timeout: Number.NaN }, 'timeout must be a finite number'],
+    [{ timeout: Number.POSITIVE_INFINITY }, 'timeout must be a finite number'],
+    [{ timeout: 2 ** 31 }, 'timeout must be at most'],
+    [{ signal: {} }, 'signal must be an AbortSignal, found object'],
+    [{ cacheMaxAge: -1 }, 'cacheMaxAge must be'],
+    [{ staleIfError: '1' }, 'staleIfError must be a number'],
+    [{ maxAge: -0.5 }, 'maxAge must be'],
+    [{ keys: { keys: [] } }, 'keys must be what exportKeys'],
+    [{ keys: { jwks: {}, uat: 1 } }, 'keys.jwks is malformed'],
+  ])('of a wrong type or value are refused: %o', async (options, message) => {
+    await refuses({ ...standIn.options, ...options }, message);
+  });
+
+  test.each([null, 'p', 5, [], () => {}])('are an object: %o', async (options) => {
+    await refuses(options, 'options must be an object');
+  });
+
+  test('that cannot be read are refused, with the cause', async () => {
+    const boom = new Error('boom');
+    const options = Object.defineProperty({}, 'projectId', {
+      enumerable: true,
+      get: () => {
+        throw boom;
+      },
+    });
+    await expect(verifyJwt(token, options)).rejects.toMatchObject({
+      code: 'ERR_CONFIG',
+      cause: boom,
+    });
+  });
+
+  test('of undefined count as left out', async () => {
+    const options = { ...standIn.options, timeout: undefined, signal: undefined };
+    await expect(verifyJwt(token, options)).resolves.toBeDefined();
+  });
+
+  test('are own members: a polluted prototype switches nothing off', async () => {
+    const anonymous = await standIn.mint({ type: 'anonymous' });
+    Object.defineProperty(Object.prototype, 'allowAnonymous', { value: true, configurable: true });
+    try {
+      await expect(verifyJwt(anonymous, standIn.options)).rejects.toMatchObject({ status: 403 });
+    } finally {
+      Reflect.deleteProperty(Object.prototype, 'allowAnonymous');
+    }
+  });
+
+  test('are read at each call, whatever object they came in', async () => {
+    const anonymous = await standIn.mint({ type: 'anonymous' });
+    const options = { ...standIn.options, allowAnonymous: true, issuerBaseUrls: [] };
+    await expect(verifyJwt(anonymous, options)).resolves.toBeDefined();
+    options.allowAnonymous = false;
+    await expect(verifyJwt(anonymous, options)).rejects.toMatchObject({ status: 403 });
+  });
+
+  test('take a base URL with a trailing slash', async () => {
+    const options = { ...standIn.options, baseUrl: `${standIn.url}//` };
+    await expect(verifyJwt(token, options)).resolves.toBeDefined();
+  });
+
+  test('never show a key that was put in the wrong place', async () => {
+    const key = 'ssk_hunter2_hunter2';
+    for (const name of ['projectId', 'accessType', 'baseUrl', 'issuerBaseUrls', 'allowAnonymous']) {
+      const error = await verifyJwt(token, { ...standIn.options, [name]: key }).catch((e) => e);
+      expect(error).toBeInstanceOf(StackAuthError);
+      expect(inspect(error, { depth: 9 })).not.toContain('hunter2');
+    }
+  });
+});
+
+describe('the environment', () => {
+  const set = (...names: string[]) => {
+    for (const name of names) {
+      vi.stubEnv(name, name.replace(/_/g, '-'));
+    }
+  };
+  const projectId = () => new StackAuth().stats().keys.url.split('/').at(-3);
+
+  test('names the project: HEXCLAVE before STACK, plain before NEXT_PUBLIC', () => {
+    set('NEXT_PUBLIC_STACK_PROJECT_ID');
+    expect(projectId()).toBe('NEXT-PUBLIC-STACK-PROJECT-ID');
+    set('STACK_PROJECT_ID');
+    expect(projectId()).toBe('STACK-PROJECT-ID');
+    set('NEXT_PUBLIC_HEXCLAVE_PROJECT_ID');
+    expect(projectId()).toBe('NEXT-PUBLIC-HEXCLAVE-PROJECT-ID');
+    set('HEXCLAVE_PROJECT_ID');
+    expect(projectId()).toBe('HEXCLAVE-PROJECT-ID');
+    expect(new StackAuth({ projectId: 'own' }).stats().keys.url).toContain('/own/');
+  });
+
+  test('that is empty counts as unset', async () => {
+    vi.stubEnv('HEXCLAVE_PROJECT_ID', '');
+    await refuses({}, 'projectId is missing');
+    set('STACK_PROJECT_ID');
+    expect(projectId()).toBe('STACK-PROJECT-ID');
+  });
+
+  test('is read when a client is made, and by a function at each call', async () => {
+    const client = () => new StackAuth({ baseUrl: standIn.url });
+    vi.stubEnv('STACK_PROJECT_ID', standIn.projectId);
+    const early = client();
+    vi.stubEnv('STACK_PROJECT_ID', 'another');
+    await expect(early.verifyJwt(token)).resolves.toBeDefined();
+    await expect(early.verifyJwt(token, { clockTolerance: 1 })).resolves.toBeDefined();
+    const late = { code: 'ERR_CONFIG', message: expect.stringMatching('no such project') };
+    await expect(verifyJwt(token, { baseUrl: standIn.url })).rejects.toMatchObject(late);
+    vi.stubEnv('STACK_PROJECT_ID', standIn.projectId);
+    await expect(verifyJwt(token, { baseUrl: standIn.url })).resolves.toBeDefined();
+  });
+
+  test('names the address and the keys, the secret one never publicly', async () => {
+    standIn.users.set('5c2f6e0a-3d1b-4b7e-9a8c-0f1e2d3c4b5a', userOf());
+    vi.stubEnv('STACK_PROJECT_ID', standIn.projectId);
+    vi.stubEnv('NEXT_PUBLIC_STACK_API_URL', standIn.url);
+    vi.stubEnv('NEXT_PUBLIC_STACK_SECRET_SERVER_KEY', standIn.secretServerKey);
+    await expect(getUser(token)).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+    vi.stubEnv('HEXCLAVE_SECRET_SERVER_KEY', standIn.secretServerKey);
+    vi.stubEnv('HEXCLAVE_PUBLISHABLE_CLIENT_KEY', 'pck_1');
+    await expect(getUser(token)).resolves.toEqual(userOf());
+    const { headers } = standIn.requests.at(-1)!;
+    expect(headers['x-stack-publishable-client-key']).toBe('pck_1');
+  });
+});
+
+describe('a client', () => {
+  test('takes options per call, which count over its own', async () => {
+    const anonymous = await standIn.mint({ type: 'anonymous' });
+    const client = new StackAuth(standIn.options);
+    await expect(client.verifyJwt(anonymous)).rejects.toMatchObject({ status: 403 });
+    await expect(client.verifyJwt(anonymous, { allowAnonymous: true })).resolves.toBeDefined();
+    await expect(client.verifyJwt(anonymous)).rejects.toMatchObject({ status: 403 });
+    const past = { currentDate: new Date(Date.now() + 3_600_000) };
+    await expect(client.verifyJwt(token, past)).rejects.toMatchObject({ code: 'ERR_JWT_EXPIRED' });
+    const slip = { allowAnonymos: true } as object;
+    await expect(client.verifyJwt(token, slip)).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+  });
+
+  test('holds a date and a signal as well', async () => {
+    const later = new StackAuth({ ...standIn.options, currentDate: new Date('2100-01-01') });
+    await expect(later.verifyJwt(token)).rejects.toMatchObject({ code: 'ERR_JWT_EXPIRED' });
+    const aborted = new StackAuth({ ...standIn.options, signal: AbortSignal.abort() });
+    await expect(aborted.verifyJwt(token)).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  test('has methods that can be handed on', async () => {
+    const client = new StackAuth(standIn.options);
+    const { verifyJwt } = { verifyJwt: client.verifyJwt.bind(client) };
+    await expect(verifyJwt(token)).resolves.toBeDefined();
+  });
+});

@@ -1,0 +1,107 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+
+const run = promisify(execFile);
+const root = path.resolve(import.meta.dirname, '..');
+const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
+/** A consumer's project, out of reach of this one's `node_modules`. */
+let project: string;
+let packed: string[];
+
+beforeAll(async () => {
+  project = await mkdtemp(path.join(tmpdir(), 'consumer-'));
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', project], {
+    cwd: root,
+  });
+  packed = JSON.parse(stdout)[0].files.map((file: { path: string }) => file.path);
+  const target = path.join(project, 'node_modules/stack-auth-native');
+  await mkdir(target, { recursive: true });
+  const tarball = (await readdir(project)).find((name) => name.endsWith('.tgz')) as string;
+  await run('tar', ['xzf', path.join(project, tarball), '-C', target, '--strip-components=1']);
+  for (const types of ['@types/node', 'undici-types']) {
+    const [from, to] = [root, project].map((dir) => path.join(dir, 'node_modules', types));
+    await cp(from as string, to as string, { recursive: true });
+  }
+}, 60_000);
+afterAll(() => rm(project, { recursive: true, force: true }));
+
+const USE = `
+const client = new StackAuth({ projectId: 'p' });
+verifyJwt('nonsense', { projectId: 'p' }).catch((error) => {
+  const answers = [error instanceof StackAuthError, error.code, typeof client.getUser, typeof getUser];
+  console.log(JSON.stringify(answers));
+});
+`;
+const EXPECTED = [true, 'ERR_JWS_INVALID', 'function', 'function'];
+
+describe('the packed tarball', () => {
+  test('holds what is needed and nothing else', () => {
+    const binaries = packed.filter((file) => file.endsWith('.node'));
+    expect(packed.filter((file) => !file.endsWith('.node')).sort()).toEqual([
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'binding.js',
+      'index.d.ts',
+      'index.js',
+      'lib/calls.js',
+      'lib/errors.js',
+      'lib/options.js',
+      'package.json',
+    ]);
+    expect(binaries).toHaveLength(1);
+  });
+
+  test.each([
+    [
+      'consumer.cjs',
+      "const { StackAuth, StackAuthError, getUser, verifyJwt } = require('stack-auth-native');",
+    ],
+    [
+      'consumer.mjs',
+      "import { StackAuth, StackAuthError, getUser, verifyJwt } from 'stack-auth-native';",
+    ],
+    [
+      'default.mjs',
+      "import native from 'stack-auth-native'; const { StackAuth, StackAuthError, getUser, verifyJwt } = native;",
+    ],
+    [
+      'dynamic.cjs',
+      "import('stack-auth-native').then(({ StackAuth, StackAuthError, getUser, verifyJwt }) => {",
+    ],
+  ])('runs from %s', async (name, importing) => {
+    const file = path.join(project, name);
+    await writeFile(file, importing + USE + (importing.endsWith('{') ? '});' : ''));
+    const { stdout, stderr } = await run(process.execPath, [file], { cwd: project });
+    expect(JSON.parse(stdout)).toEqual(EXPECTED);
+    expect(stderr).toBe('');
+  });
+
+  test.each([
+    ['node16', 'consumer.cts'],
+    ['node16', 'consumer.mts'],
+    ['nodenext', 'consumer.cts'],
+    ['nodenext', 'consumer.mts'],
+    ['bundler', 'consumer.ts'],
+  ])('has types under %s resolution, seen from %s', async (resolution, name) => {
+    const importing = name.endsWith('.cts')
+      ? "import stack = require('stack-auth-native');\nconst { StackAuth, StackAuthError, getUser, verifyJwt } = stack;"
+      : "import { StackAuth, StackAuthError, getUser, verifyJwt } from 'stack-auth-native';";
+    const checks = `
+export const sub: Promise<string> = verifyJwt('t').then(({ payload }) => payload.sub);
+// @ts-expect-error: known to be no number
+export const wrong: Promise<number> = verifyJwt('t').then(({ payload }) => payload.sub);`;
+    await writeFile(path.join(project, name), importing + USE + checks);
+    const module = resolution === 'bundler' ? 'esnext' : resolution;
+    const options = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--types', 'node'];
+    const target = ['--target', 'es2022', '--module', module, '--moduleResolution', resolution];
+    const { stdout } = await run(process.execPath, [tsc, ...options, ...target, name], {
+      cwd: project,
+    }).catch((failure) => failure);
+    expect(stdout).toBe('');
+  });
+});

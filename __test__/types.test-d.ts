@@ -1,0 +1,94 @@
+// Checked by tsc alone: what must compile does, and what must not compile does not.
+
+import type { Request } from 'express';
+import type { JWTVerifyResult } from 'jose';
+
+import {
+  type AccessTokenClaims,
+  type CurrentUser,
+  type ExportedKeys,
+  getUser,
+  StackAuth,
+  StackAuthError,
+  type StackAuthErrorCode,
+  type StackAuthOptions,
+  type VerifiedJwt,
+  verifyJwt,
+} from '../index.js';
+
+type Same<A, B> =
+  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
+declare function same<A, B>(..._: Same<A, B> extends true ? [] : ['the types differ']): void;
+
+declare const token: string;
+declare const request: Request;
+
+export async function verified() {
+  const jwt = await verifyJwt(token, { projectId: 'p', allowAnonymous: true });
+  same<typeof jwt, VerifiedJwt>();
+  same<typeof jwt.payload.sub, string>();
+  same<typeof jwt.payload.exp, number>();
+  same<typeof jwt.payload.email, string | null | undefined>();
+  same<typeof jwt.payload.something_new, unknown>();
+  same<typeof jwt.protectedHeader.alg, 'ES256'>();
+
+  // Code written for jose's result takes ours.
+  const likeJose: Pick<JWTVerifyResult<AccessTokenClaims>, 'payload' | 'protectedHeader'> = jwt;
+  return likeJose;
+}
+
+export async function user() {
+  const me = await getUser(token, { secretServerKey: 's', accessType: 'client', maxAge: 1_000 });
+  same<typeof me, CurrentUser>();
+  same<typeof me.id, string>();
+  same<typeof me.primary_email, string | null>();
+  same<typeof me.something_new, unknown>();
+}
+
+export async function client(options: StackAuthOptions) {
+  const stackAuth = new StackAuth(options);
+  same<Awaited<ReturnType<typeof stackAuth.verifyJwt>>, VerifiedJwt>();
+  same<Awaited<ReturnType<typeof stackAuth.getUser>>, CurrentUser>();
+  same<ReturnType<typeof stackAuth.warmUp>, Promise<void>>();
+  same<ReturnType<typeof stackAuth.exportKeys>, ExportedKeys | undefined>();
+  await stackAuth.verifyJwt(token, { signal: AbortSignal.timeout(100) });
+  return new StackAuth({ keys: stackAuth.exportKeys() });
+}
+
+export function errors(error: unknown): string {
+  if (!(error instanceof StackAuthError)) return 'another';
+  same<typeof error.code, StackAuthErrorCode>();
+  same<typeof error.status, 401 | 403 | 500 | 503>();
+  switch (error.code) {
+    case 'ERR_JWT_EXPIRED':
+      return 'expired';
+    case 'ERR_CONFIG':
+      return 'ours';
+    // @ts-expect-error: the union of codes is closed
+    case 'ERR_JWT_EXPIRD':
+      return 'never';
+    default:
+      return error.code;
+  }
+}
+
+export function mistakes() {
+  // @ts-expect-error: a header may be missing
+  verifyJwt(request.get('x-stack-access-token'));
+  // @ts-expect-error: a typing slip must not switch a check off
+  verifyJwt(token, { projectID: 'p' });
+  // @ts-expect-error: this one is for users
+  verifyJwt(token, { maxAge: 1_000 });
+  // @ts-expect-error: seconds, not jose's text
+  verifyJwt(token, { clockTolerance: '5s' });
+  // @ts-expect-error: a Date
+  verifyJwt(token, { currentDate: Date.now() });
+  // @ts-expect-error: server or client
+  getUser(token, { accessType: 'admin' });
+  // @ts-expect-error: errors are ours to make
+  new StackAuthError();
+  // @ts-expect-error: a promise has no payload
+  verifyJwt(token).payload;
+  // @ts-expect-error: a key set without its time
+  new StackAuth({ keys: { keys: [] } });
+}

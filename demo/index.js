@@ -1,0 +1,78 @@
+// `npm run demo`: the README's Express server in front of a stand-in for Stack Auth, on loopback.
+// With `--serve` it stays up.
+
+import { once } from 'node:events';
+
+import { StandIn, userOf } from './stand-in.js';
+
+const standIn = await StandIn.start();
+const good = await standIn.mint();
+const { sub } = JSON.parse(String(Buffer.from(good.split('.')[1] ?? '', 'base64url')));
+standIn.users.set(sub, userOf({ id: sub }));
+
+process.env.HEXCLAVE_PROJECT_ID = standIn.projectId;
+process.env.HEXCLAVE_SECRET_SERVER_KEY = standIn.secretServerKey;
+process.env.HEXCLAVE_API_URL = standIn.url;
+process.env.PORT ??= '0';
+const { server } = await import('../examples/express.mts');
+if (!server.listening) {
+  await once(server, 'listening');
+}
+const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+const url = `http://127.0.0.1:${port}`;
+
+if (process.argv.includes('--serve')) {
+  console.log(`An Express server is at ${url}, and its stand-in for Stack Auth at ${standIn.url}.`);
+  console.log('This token is good for ten minutes:\n');
+  console.log(`curl -i -H 'x-stack-access-token: ${good}' ${url}/api/me\n`);
+  console.log(`Also: ${url}/api/profile. Ctrl-C ends both.`);
+} else {
+  const failed = await show();
+  server.close();
+  await standIn.close();
+  process.exitCode = failed;
+}
+
+/** Sends one token after another; the number of answers that were not as they should be. */
+async function show() {
+  console.log(
+    `${'a token'.padEnd(44)}${'path'.padEnd(14)}${'answer'.padEnd(48)}${'ms'.padStart(6)}`,
+  );
+  let failed = 0;
+  /** @type {(what: string, token: string, expected: number, path?: string) => Promise<void>} */
+  const send = async (what, token, expected, path = '/api/me') => {
+    const started = performance.now();
+    const response = await fetch(url + path, { headers: { 'x-stack-access-token': token } });
+    const body = /** @type {any} */ (await response.json());
+    const took = (performance.now() - started).toFixed(1);
+    const answer = `${response.status} ${body.error ?? body.email ?? body.primary_email}`;
+    console.log(what.padEnd(44) + path.padEnd(14) + answer.padEnd(48) + took.padStart(6));
+    failed += response.status === expected ? 0 : 1;
+  };
+
+  await send('good, the first (the keys are fetched)', good, 200);
+  await send('good', good, 200);
+  await send('good, for the whole user', good, 200, '/api/profile');
+  await send('expired', await standIn.mint({ expiresIn: -1 }), 401);
+  await send('forged: another payload, the same signature', forge(good), 401);
+  await send('of an anonymous user', await standIn.mint({ type: 'anonymous' }), 403);
+  standIn.rotate();
+  await send('good, under a key that is new', await standIn.mint(), 200);
+  await send('good, under the old key', good, 200);
+  const later = await standIn.mint({ claims: { email: 'later@example.com' } });
+  await standIn.close();
+  await send('good, while Stack Auth is down', later, 200);
+  await send('good, for the user, while it is down', later, 503, '/api/profile');
+  await standIn.listen(Number(new URL(standIn.url).port));
+  await send('good, for the user, when it is back', later, 200, '/api/profile');
+  console.log(failed === 0 ? '\nAll as it should be.' : `\n${failed} not as it should be.`);
+  return failed === 0 ? 0 : 1;
+}
+
+/** @param {string} token */
+function forge(token) {
+  const [header, payload = '', signature] = token.split('.');
+  const claims = JSON.parse(String(Buffer.from(payload, 'base64url')));
+  const forged = Buffer.from(JSON.stringify({ ...claims, sub: 'somebody-else' }));
+  return `${header}.${forged.toString('base64url')}.${signature}`;
+}

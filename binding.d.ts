@@ -18,11 +18,16 @@ export declare class Abort {
 export declare class NativeClient {
   /** A factory, since a constructor cannot return a failure. */
   static create(options: ClientOptions): NativeClient | Failure
-  /** A refusal that needs neither keys nor cryptography is answered on the spot. */
-  verify(accessToken: unknown, currentDate?: number | undefined | null, abort?: Abort | undefined | null): string | Failure | Promise<Outcome>
-  getUser(accessToken: unknown, currentDate?: number | undefined | null, abort?: Abort | undefined | null): string | Failure | Promise<Outcome>
+  /**
+   * A token that was seen before is answered with its number, or with its JSON where that
+   * number is news to the thread (`recall`). A new one is checked here and now if nothing else
+   * is under way (`alone`), and on another thread otherwise. What can be refused without
+   * cryptography is refused on the spot.
+   */
+  verify(accessToken: unknown, currentDate: number | undefined | null, alone: boolean, recall: boolean, abort?: Abort | undefined | null): number | string | Failure | Promise<Outcome>
+  getUser(accessToken: unknown, currentDate?: number | undefined | null, abort?: Abort | undefined | null): Failure | Promise<Outcome>
   /** Settles to `null`, as JSON. */
-  warmUp(): string | Failure | Promise<Outcome>
+  warmUp(): Promise<Outcome>
   exportKeys(): ExportedKeys | null
   stats(): KeyStats
 }
@@ -43,6 +48,7 @@ export interface ClientOptions {
   cacheMaxAge?: number
   staleIfError?: number
   maxAge?: number
+  tokenCacheBytes?: number
   keys?: ExportedKeys
 }
 

@@ -1,8 +1,9 @@
 'use strict';
 
-const { bind, call } = require('./lib/calls.js');
+const { ask, bind, verify } = require('./lib/calls.js');
 const { StackAuthError } = require('./lib/errors.js');
 const { readOptions } = require('./lib/options.js');
+const { learn, recall } = require('./lib/recent.js');
 
 /**
  * @import { Bound } from './lib/calls.js'
@@ -16,7 +17,7 @@ const { readOptions } = require('./lib/options.js');
  * @param {unknown} [options]
  */
 async function verifyJwt(accessToken, options) {
-  return verify(bind(readOptions(options)), verifyJwt, accessToken);
+  return verify(recall(options) ?? learn(options), verifyJwt, accessToken);
 }
 
 /**
@@ -56,7 +57,7 @@ class StackAuth {
   }
 
   async warmUp() {
-    await call(this.#bound, this.warmUp, (client) => client.warmUp());
+    await ask(this.#bound, this.warmUp, (client) => client.warmUp());
   }
 
   exportKeys() {
@@ -79,17 +80,8 @@ class StackAuth {
  * @param {Function} caller
  * @param {unknown} accessToken
  */
-function verify(bound, caller, accessToken) {
-  return call(bound, caller, (client, date, abort) => client.verify(accessToken, date, abort));
-}
-
-/**
- * @param {Bound} bound
- * @param {Function} caller
- * @param {unknown} accessToken
- */
 function user(bound, caller, accessToken) {
-  return call(bound, caller, (client, date, abort) => client.getUser(accessToken, date, abort));
+  return ask(bound, caller, (client, date, abort) => client.getUser(accessToken, date, abort));
 }
 
 module.exports = { StackAuth, StackAuthError, getUser, verifyJwt };

@@ -2,6 +2,7 @@
 
 const { Abort, NativeClient } = require('../binding.js');
 const { AbortError, StackAuthError, standAt } = require('./errors.js');
+const { Templates } = require('./templates.js');
 
 /**
  * @import { Failure, NativeClient as Client } from '../binding'
@@ -9,8 +10,9 @@ const { AbortError, StackAuthError, standAt } = require('./errors.js');
  */
 
 /**
- * @typedef {object} Bound options that were checked, and the native client made of them
+ * @typedef {object} Bound options that were checked, and what was made of them
  * @property {Client} client
+ * @property {InstanceType<typeof Templates>} templates
  * @property {Date | undefined} currentDate
  * @property {AbortSignal | undefined} signal
  */
@@ -35,7 +37,7 @@ function bind({ currentDate, signal, keys, ...settings }) {
     }
     clients.set(key, client);
   }
-  return { client, currentDate, signal };
+  return { client, templates: Templates.of(settings.tokenCacheBytes), currentDate, signal };
 }
 
 /** @param {object} settings */
@@ -47,51 +49,138 @@ function create(settings) {
   return client;
 }
 
+/** Signature checks of this thread: those on other threads, and those in place since its last turn. */
+let underWay = 0;
+const ended = () => {
+  underWay -= 1;
+};
+
 /**
- * The JSON that a native call brought, parsed; or a StackAuthError whose stack points at `caller`.
+ * A verified token; a promise of one where other threads are at work.
  *
  * @param {Bound} bound
  * @param {Function} caller
- * @param {(client: Client, currentDate?: number, abort?: Abort) => string | Failure | Promise<string | Failure>} start
- * @returns {Promise<any>}
+ * @param {unknown} accessToken
  */
-async function call({ client, currentDate, signal }, caller, start) {
-  if (signal?.aborted) {
-    throw abortError(signal, siteOf(caller));
+function verify({ client, templates, currentDate, signal }, caller, accessToken) {
+  const date = currentDate?.getTime();
+  const abort = signal && abortOf(signal, caller);
+  let outcome = client.verify(accessToken, date, underWay === 0, false, abort);
+  if (typeof outcome === 'number') {
+    const known = templates.copy(outcome);
+    if (known) {
+      return known;
+    }
+    const id = outcome;
+    outcome = client.verify(accessToken, date, underWay === 0, true, abort);
+    if (typeof outcome === 'string') {
+      templates.add(id, outcome);
+      return JSON.parse(outcome);
+    }
   }
-  const abort = signal && new Abort();
-  const outcome = start(client, currentDate?.getTime(), abort);
+  underWay += 1;
+  if (typeof outcome === 'object' && 'then' in outcome) {
+    return settle(outcome.finally(ended), caller, signal, abort);
+  }
+  queueMicrotask(ended);
   if (typeof outcome === 'string') {
     return JSON.parse(outcome);
   }
-  const site = siteOf(caller);
-  const settled = 'code' in outcome ? outcome : await orAborted(outcome, signal, abort, site);
-  if (typeof settled === 'string') {
-    return JSON.parse(settled);
+  throw new StackAuthError(/** @type {Failure} */ (outcome), siteOf(caller));
+}
+
+/**
+ * The JSON that a native call brings, parsed; or a StackAuthError whose stack points at `caller`.
+ *
+ * @param {Bound} bound
+ * @param {Function} caller
+ * @param {(client: Client, currentDate?: number, abort?: Abort) => Failure | Promise<string | Failure>} start
+ */
+function ask({ client, currentDate, signal }, caller, start) {
+  const abort = signal && abortOf(signal, caller);
+  const outcome = start(client, currentDate?.getTime(), abort);
+  if ('code' in outcome) {
+    throw new StackAuthError(outcome, siteOf(caller));
   }
-  throw new StackAuthError(settled, site);
+  return settle(outcome, caller, signal, abort);
+}
+
+/**
+ * @param {Promise<string | Failure>} pending
+ * @param {Function} caller
+ * @param {AbortSignal | undefined} signal
+ * @param {Abort | undefined} abort
+ */
+async function settle(pending, caller, signal, abort) {
+  // Taken down before the wait, for a native promise has no stack.
+  const site = siteOf(caller);
+  const outcome = await (signal ? orAborted(pending, signal, abort, site) : pending);
+  if (typeof outcome === 'string') {
+    return JSON.parse(outcome);
+  }
+  throw new StackAuthError(outcome, site);
+}
+
+/**
+ * @param {AbortSignal} signal
+ * @param {Function} caller
+ */
+function abortOf(signal, caller) {
+  if (signal.aborted) {
+    throw abortError(signal, siteOf(caller));
+  }
+  return new Abort();
 }
 
 /**
  * @template T
  * @param {Promise<T>} pending
- * @param {AbortSignal | undefined} signal
+ * @param {AbortSignal} signal
  * @param {Abort | undefined} abort
  * @param {{ stack?: string }} site
  * @returns {Promise<T>}
  */
 function orAborted(pending, signal, abort, site) {
-  if (!signal) {
-    return pending;
-  }
   return new Promise((resolve, reject) => {
-    const onAbort = () => {
+    const forget = onAbort(signal, () => {
       abort?.abort();
       reject(abortError(signal, site));
-    };
-    signal.addEventListener('abort', onAbort, { once: true });
-    pending.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    });
+    pending.then(resolve, reject).finally(forget);
   });
+}
+
+/** @type {WeakMap<AbortSignal, Set<() => void>>} */
+const waiting = new WeakMap();
+
+/**
+ * One listener a signal, however many calls wait: Node warns of a leak from the eleventh on.
+ *
+ * @param {AbortSignal} signal
+ * @param {() => void} call
+ */
+function onAbort(signal, call) {
+  let calls = waiting.get(signal);
+  if (!calls) {
+    calls = new Set();
+    waiting.set(signal, calls);
+    signal.addEventListener('abort', endCalls);
+  }
+  calls.add(call);
+  return () => {
+    calls.delete(call);
+    if (calls.size === 0) {
+      waiting.delete(signal);
+      signal.removeEventListener('abort', endCalls);
+    }
+  };
+}
+
+/** @param {Event} event */
+function endCalls({ target }) {
+  for (const call of waiting.get(/** @type {AbortSignal} */ (target)) ?? []) {
+    call();
+  }
 }
 
 /**
@@ -105,7 +194,7 @@ function abortError(signal, site) {
 }
 
 /**
- * Where `caller` was called: taken down before the wait, for a native promise has no stack.
+ * Where `caller` was called.
  *
  * @param {Function} caller
  * @returns {{ stack?: string }}
@@ -116,4 +205,4 @@ function siteOf(caller) {
   return site;
 }
 
-module.exports = { bind, call };
+module.exports = { ask, bind, verify };

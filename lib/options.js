@@ -47,6 +47,7 @@ const OPTIONS = {
   staleIfError: ['a number (ms)', is('number')],
   keys: ['what exportKeys() returned', isKeys],
   maxAge: ['a number (ms)', is('number')],
+  tokenCacheBytes: ['a number', is('number')],
 };
 
 /** @type {Array<[option: string, variable: string, publicToo: boolean]>} */

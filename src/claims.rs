@@ -1,9 +1,10 @@
 //! The claims (RFC 7519 section 4) of a Stack Auth access token, and every rule about them.
 
+use std::ops::Range;
+
 use crate::error::{Code, Error, Reason, Result, quote};
 use crate::json::{self, Raw};
 use crate::project::{Population, UserType};
-use crate::signature::SignedPayload;
 
 /// What a server wants of a token's claims.
 #[derive(Debug, Clone)]
@@ -13,40 +14,36 @@ pub struct Policy {
     pub clock_tolerance: f64,
 }
 
-/// Claims of a payload whose signature is good; those that nothing checks are not looked at.
+/// A payload, and where in it the claims are that something checks.
 #[derive(Debug)]
-pub struct Claims<'a> {
+pub struct Claims {
     /// The whole payload, as signed.
-    pub json: &'a str,
-    iss: Option<Raw<'a>>,
-    aud: Option<Raw<'a>>,
-    sub: Option<Raw<'a>>,
-    exp: Option<Raw<'a>>,
-    nbf: Option<Raw<'a>>,
-    iat: Option<Raw<'a>>,
-    is_anonymous: Option<Raw<'a>>,
-    is_restricted: Option<Raw<'a>>,
+    pub json: String,
+    spans: [Option<Range<usize>>; NAMES.len()],
 }
 
-impl<'a> Claims<'a> {
-    pub fn parse(payload: &SignedPayload<'a>) -> Result<Self> {
-        let object = json::text(payload.bytes()).and_then(|json| Some((json, members(json)?)));
-        let Some((json, [iss, aud, sub, exp, nbf, iat, is_anonymous, is_restricted])) = object
-        else {
-            return Err(Error::new(
-                Code::JwtInvalid,
-                "JWT Claims Set must be a top-level JSON object",
-            ));
-        };
-        Ok(Self { json, iss, aud, sub, exp, nbf, iat, is_anonymous, is_restricted })
+const NAMES: [&str; 8] =
+    ["iss", "aud", "sub", "exp", "nbf", "iat", "is_anonymous", "is_restricted"];
+
+impl Claims {
+    /// `None` if the payload is no JSON object.
+    pub fn parse(payload: Vec<u8>) -> Option<Self> {
+        let json = json::text(payload)?;
+        let spans = json::members(&json, NAMES)?.map(|raw| Some(raw?.span_in(&json)));
+        Some(Self { json, spans })
+    }
+
+    fn members(&self) -> [Option<Raw<'_>>; NAMES.len()] {
+        self.spans.each_ref().map(|span| Raw::at(&self.json, span.as_ref()?))
     }
 
     /// In jose's order, so that a token with several faults is refused for the same one.
     pub fn validate(&self, policy: &Policy, now_seconds: f64) -> Result<()> {
-        let iss = present("iss", self.iss)?;
-        let aud = present("aud", self.aud)?;
-        let sub = present("sub", self.sub)?;
-        let exp = present("exp", self.exp)?;
+        let [iss, aud, sub, exp, nbf, iat, is_anonymous, is_restricted] = self.members();
+        let iss = present("iss", iss)?;
+        let aud = present("aud", aud)?;
+        let sub = present("sub", sub)?;
+        let exp = present("exp", exp)?;
 
         let population = policy
             .populations
@@ -61,10 +58,10 @@ impl<'a> Claims<'a> {
             return Err(unexpected("sub", "a string", sub));
         }
 
-        if let Some(iat) = self.iat {
+        if let Some(iat) = iat {
             numeric_date("iat", iat)?;
         }
-        if let Some(nbf) = self.nbf {
+        if let Some(nbf) = nbf {
             let nbf = numeric_date("nbf", nbf)?;
             if nbf > now_seconds + policy.clock_tolerance {
                 return Err(untimely(Code::JwtClaimValidationFailed, "nbf", nbf, now_seconds));
@@ -75,43 +72,39 @@ impl<'a> Claims<'a> {
             return Err(untimely(Code::JwtExpired, "exp", exp, now_seconds));
         }
 
-        self.agree_with(population.user_type)
+        let anonymous = population.user_type == UserType::Anonymous;
+        let restricted = population.user_type != UserType::Regular;
+        agree("is_anonymous", is_anonymous, anonymous, population.user_type)?;
+        agree("is_restricted", is_restricted, restricted, population.user_type)
     }
 
-    /// The backend refuses the same contradictions. Older tokens may lack `is_restricted`.
-    fn agree_with(&self, user_type: UserType) -> Result<()> {
-        let anonymous = user_type == UserType::Anonymous;
-        let restricted = user_type != UserType::Regular;
-        for (claim, found, expected) in [
-            ("is_anonymous", self.is_anonymous, anonymous),
-            ("is_restricted", self.is_restricted, restricted),
-        ] {
-            if let Some(found) = found
-                && json::boolean(found) != Some(expected)
-            {
-                let wanted = format!("{expected} for a user of type {}", user_type.name());
-                return Err(unexpected(claim, &wanted, found));
-            }
+    /// The user type that the claims are of, if the policy has no place for it.
+    pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
+        let [iss, aud, ..] = self.members();
+        let (iss, aud) = (iss?, aud?);
+        policy
+            .populations
+            .iter()
+            .filter(|population| !population.allowed)
+            .find(|population| is_issuer(iss, population) && is_audience(aud, &population.audience))
+            .map(|population| population.user_type)
+    }
+}
+
+/// The backend refuses the same contradictions. Older tokens may lack `is_restricted`.
+fn agree(
+    claim: &'static str,
+    found: Option<Raw<'_>>,
+    expected: bool,
+    user_type: UserType,
+) -> Result<()> {
+    match found {
+        Some(found) if json::boolean(found) != Some(expected) => {
+            let wanted = format!("{expected} for a user of type {}", user_type.name());
+            Err(unexpected(claim, &wanted, found))
         }
-        Ok(())
+        _ => Ok(()),
     }
-}
-
-/// The user type that an unverified payload claims to be of, if this project has no place for it.
-/// Good for refusing a token and for nothing else; the key set at hand has no key for such a token.
-pub fn excluded_user_type(payload: &[u8], policy: &Policy) -> Option<UserType> {
-    let [iss, aud, ..] = members(json::text(payload)?)?;
-    let (iss, aud) = (iss?, aud?);
-    policy
-        .populations
-        .iter()
-        .find(|population| is_issuer(iss, population) && is_audience(aud, &population.audience))
-        .filter(|population| !population.allowed)
-        .map(|population| population.user_type)
-}
-
-fn members(json: &str) -> Option<[Option<Raw<'_>>; 8]> {
-    json::members(json, ["iss", "aud", "sub", "exp", "nbf", "iat", "is_anonymous", "is_restricted"])
 }
 
 fn is_issuer(iss: Raw<'_>, population: &Population) -> bool {

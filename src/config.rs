@@ -32,6 +32,7 @@ pub struct Options {
     pub cache_max_age: Option<f64>,
     pub stale_if_error: Option<f64>,
     pub max_age: Option<f64>,
+    pub token_cache_bytes: Option<f64>,
 }
 
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct Config {
     pub users: Result<Arc<Users>>,
     /// How old a shared `users/me` answer may be; zero shares nothing.
     pub user_max_age: Duration,
+    /// Zero remembers nothing.
+    pub token_cache_bytes: u64,
 }
 
 /// How long a key set counts.
@@ -126,6 +129,7 @@ impl Config {
                 )),
             },
             user_max_age: duration("maxAge", options.max_age, 0.0)?,
+            token_cache_bytes: bytes("tokenCacheBytes", options.token_cache_bytes)?,
         })
     }
 }
@@ -229,6 +233,17 @@ fn duration(option: &str, millis: Option<f64>, default: f64) -> Result<Duration>
         return Err(config(format!("{option} must be at most {MAX_MILLIS} ms, found {millis}")));
     }
     Ok(Duration::from_secs_f64(millis / 1_000.0))
+}
+
+fn bytes(option: &str, value: Option<f64>) -> Result<u64> {
+    const DEFAULT: f64 = 16.0 * 1_024.0 * 1_024.0;
+    const MAX: f64 = 64.0 * 1_024.0 * 1_024.0 * 1_024.0;
+    let value = at_least_zero(option, value.unwrap_or(DEFAULT))?;
+    if value > MAX {
+        return Err(config(format!("{option} must be at most {MAX}, found {value}")));
+    }
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    Ok(value as u64)
 }
 
 fn at_least_zero(option: &str, value: f64) -> Result<f64> {

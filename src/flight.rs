@@ -14,26 +14,50 @@ use crate::error::{Error, Result};
 pub struct Flight<T> {
     outcome: watch::Receiver<Option<Result<T>>>,
     began: Millis,
-    /// The longest that anyone who waits would have waited from the beginning.
-    until: Arc<AtomicI64>,
+    until: Deadline,
+}
+
+/// By when work must be done; of a flight, the latest that anyone who waits would have waited.
+#[derive(Debug, Clone)]
+pub struct Deadline(Arc<AtomicI64>);
+
+impl Deadline {
+    pub fn at(deadline: Millis) -> Self {
+        Self(Arc::new(AtomicI64::new(deadline)))
+    }
+
+    pub fn left(&self) -> Duration {
+        clock::left(self.0.load(Ordering::Relaxed))
+    }
+
+    /// Resolves when it has passed, however often it is put off meanwhile.
+    async fn passed(&self) {
+        loop {
+            let left = self.left();
+            if left.is_zero() {
+                return;
+            }
+            sleep(left).await;
+        }
+    }
 }
 
 impl<T: Clone + Send + Sync + 'static> Flight<T> {
     /// `land` sees the result, or `late`, before anyone who waits does.
-    pub fn launch<A: Send>(
+    pub fn launch<A: Send, W: Future<Output = Result<A>> + Send + 'static>(
         allowed: Duration,
-        work: impl Future<Output = Result<A>> + Send + 'static,
+        work: impl FnOnce(Deadline) -> W,
         late: Error,
         land: impl FnOnce(Result<A>) -> Result<T> + Send + 'static,
     ) -> Self {
         let (sender, outcome) = watch::channel(None);
         let began = clock::now();
-        let until = Arc::new(AtomicI64::new(began + millis(allowed)));
-        let shared = Arc::clone(&until);
+        let until = Deadline::at(began + millis(allowed));
+        let (work, shared) = (work(until.clone()), until.clone());
         tokio::spawn(async move {
             let result = tokio::select! {
                 result = work => result,
-                () = passed(&shared) => Err(late),
+                () = shared.passed() => Err(late),
             };
             sender.send_replace(Some(land(result)));
         });
@@ -47,7 +71,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
 
     /// Waits until `deadline` at the most; `allowed` is the whole time-out of who waits.
     pub async fn join(&self, deadline: Millis, allowed: Duration, late: Error) -> Result<T> {
-        self.until.fetch_max(self.began + millis(allowed), Ordering::Relaxed);
+        self.until.0.fetch_max(self.began + millis(allowed), Ordering::Relaxed);
         let mut outcome = self.outcome.clone();
         match timeout(clock::left(deadline), outcome.wait_for(Option::is_some)).await {
             Ok(Ok(landed)) => landed.clone().unwrap_or(Err(late)),
@@ -59,18 +83,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
 
 impl<T> Clone for Flight<T> {
     fn clone(&self) -> Self {
-        Self { outcome: self.outcome.clone(), began: self.began, until: Arc::clone(&self.until) }
-    }
-}
-
-/// Resolves when `until` has passed, however often it is put off meanwhile.
-async fn passed(until: &AtomicI64) {
-    loop {
-        let left = clock::left(until.load(Ordering::Relaxed));
-        if left.is_zero() {
-            return;
-        }
-        sleep(left).await;
+        Self { outcome: self.outcome.clone(), began: self.began, until: self.until.clone() }
     }
 }
 
@@ -87,7 +100,7 @@ mod tests {
     }
 
     fn launch(allowed: Duration, takes: Duration) -> Flight<u8> {
-        let work = async move {
+        let work = move |_| async move {
             sleep(takes).await;
             Ok(7)
         };

@@ -4,12 +4,37 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-/// JSON text of one value, whose syntax was checked.
-pub type Raw<'a> = &'a RawValue;
+/// JSON text of one value, whose syntax was checked, and which has no white space around it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Raw<'a>(&'a str);
+
+impl<'a> Raw<'a> {
+    pub fn get(self) -> &'a str {
+        self.0
+    }
+
+    /// Where it is in the text that it was read from.
+    pub fn span_in(self, text: &str) -> Range<usize> {
+        let start = self.0.as_ptr().addr() - text.as_ptr().addr();
+        start..start + self.0.len()
+    }
+
+    /// A value that was read from the same text before.
+    pub fn at(text: &'a str, span: &Range<usize>) -> Option<Self> {
+        text.get(span.clone()).map(Self)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Raw<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        <&RawValue>::deserialize(deserializer).map(|raw| Raw(raw.get()))
+    }
+}
 
 /// The members of a top-level object, in the order of `names`; `None` if `text` is no JSON object.
 pub fn members<'a, const N: usize>(
@@ -23,22 +48,22 @@ pub fn members<'a, const N: usize>(
 }
 
 /// UTF-8 text without the byte order mark, as `TextDecoder` in its fatal mode hands it out.
-pub fn text(bytes: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    Some(text.strip_prefix('\u{feff}').unwrap_or(text))
+pub fn text(bytes: Vec<u8>) -> Option<String> {
+    let text = String::from_utf8(bytes).ok()?;
+    Some(match text.strip_prefix('\u{feff}') {
+        Some(rest) => rest.to_owned(),
+        None => text,
+    })
 }
 
-/// A string value, or `None` for any other type.
-pub fn string<'a>(raw: Raw<'a>) -> Option<Cow<'a, str>> {
-    if !is_string(raw) {
-        return None;
+/// A string value, or `None` for any other type; and for a string with a lone surrogate, which no
+/// text that we compare with can have.
+pub fn string(raw: Raw<'_>) -> Option<Cow<'_, str>> {
+    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
+    if !inner.contains('\\') {
+        return Some(Cow::Borrowed(inner));
     }
-    // As bytes, for serde_json refuses a lone surrogate in a `str`.
-    let bytes = serde_json::from_str::<Bytes<'a>>(raw.get()).ok()?.0;
-    Some(match bytes {
-        Cow::Borrowed(bytes) => String::from_utf8_lossy(bytes),
-        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(&bytes).into_owned()),
-    })
+    serde_json::from_str(raw.get()).ok().map(Cow::Owned)
 }
 
 pub fn is_string(raw: Raw<'_>) -> bool {
@@ -58,10 +83,6 @@ pub fn array(raw: Raw<'_>) -> Option<Vec<Raw<'_>>> {
     serde_json::from_str(raw.get()).ok()
 }
 
-pub fn is_valid(text: &str) -> bool {
-    serde_json::from_str::<IgnoredAny>(text).is_ok()
-}
-
 struct Members<const N: usize>([&'static str; N]);
 
 impl<'de, const N: usize> Visitor<'de> for Members<N> {
@@ -73,7 +94,7 @@ impl<'de, const N: usize> Visitor<'de> for Members<N> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut found = [None; N];
-        // As raw text, for read as bytes a name could hold bare control characters.
+        // As raw text, for a name need not be well-formed Unicode.
         while let Some(name) = map.next_key::<Raw<'de>>()? {
             let name = string(name).unwrap_or_default();
             let slot = self.0.iter().zip(&mut found).find(|(wanted, _)| **wanted == name);
@@ -83,33 +104,6 @@ impl<'de, const N: usize> Visitor<'de> for Members<N> {
             }
         }
         Ok(found)
-    }
-}
-
-/// A JSON string as bytes, borrowed where it has no escapes.
-struct Bytes<'a>(Cow<'a, [u8]>);
-
-impl<'de> Deserialize<'de> for Bytes<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_bytes(BytesVisitor)
-    }
-}
-
-struct BytesVisitor;
-
-impl<'de> Visitor<'de> for BytesVisitor {
-    type Value = Bytes<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON string")
-    }
-
-    fn visit_borrowed_bytes<E>(self, bytes: &'de [u8]) -> Result<Self::Value, E> {
-        Ok(Bytes(Cow::Borrowed(bytes)))
-    }
-
-    fn visit_bytes<E>(self, bytes: &[u8]) -> Result<Self::Value, E> {
-        Ok(Bytes(Cow::Owned(bytes.to_vec())))
     }
 }
 
@@ -172,7 +166,7 @@ mod tests {
 
     #[test]
     fn text_has_no_byte_order_mark_and_no_broken_utf8() {
-        assert_eq!(text(b"\xef\xbb\xbf{}"), Some("{}"));
-        assert_eq!(text(b"{\"a\":\"\xff\"}"), None);
+        assert_eq!(text(b"\xef\xbb\xbf{}".to_vec()).as_deref(), Some("{}"));
+        assert_eq!(text(b"{\"a\":\"\xff\"}".to_vec()), None);
     }
 }

@@ -10,6 +10,7 @@ use crate::token::Kid;
 
 pub const MAX_KEYS: usize = 64;
 const COORDINATE_BYTES: usize = 32;
+const UNCOMPRESSED: u8 = 4;
 
 #[derive(Debug)]
 pub struct KeySet {
@@ -19,15 +20,17 @@ pub struct KeySet {
 #[derive(Debug)]
 pub struct PublicKey {
     pub kid: Option<String>,
+    pub point: Point,
     pub key: DecodingKey,
 }
 
+/// A point on P-256, uncompressed (SEC 1 section 2.3.3): what a key is, whatever it is called.
+pub type Point = [u8; 1 + 2 * COORDINATE_BYTES];
+
 impl KeySet {
     /// Keys that cannot be used are stepped over: one of them must not sink the set.
-    pub fn parse(jwks: &[u8]) -> Result<Self, String> {
-        let [keys] = json::text(jwks)
-            .and_then(|text| json::members(text, ["keys"]))
-            .ok_or("expected a JSON object")?;
+    pub fn parse(jwks: &str) -> Result<Self, String> {
+        let [keys] = json::members(jwks, ["keys"]).ok_or("expected a JSON object")?;
         let keys = keys.and_then(json::array).ok_or(r#"expected "keys" to be an array"#)?;
         if keys.len() > MAX_KEYS {
             return Err(format!("expected at most {MAX_KEYS} keys, found {}", keys.len()));
@@ -43,15 +46,19 @@ impl KeySet {
         self.kids().any(|known| known == kid)
     }
 
+    /// Whether this very key still goes by what a token calls it.
+    pub fn holds(&self, kid: &Kid, point: &Point) -> bool {
+        self.select(kid).any(|key| key.point == *point)
+    }
+
     /// The keys that a token can mean: those with its `kid`, or the only one there is.
-    pub fn select(&self, kid: &Kid) -> Vec<&PublicKey> {
-        match kid {
-            Kid::Text(kid) => {
-                self.keys.iter().filter(|key| key.kid.as_deref() == Some(kid)).collect()
-            }
-            Kid::Absent if self.keys.len() == 1 => self.keys.iter().collect(),
-            Kid::Absent | Kid::NotText => Vec::new(),
-        }
+    pub fn select<'a>(&'a self, kid: &'a Kid) -> impl Iterator<Item = &'a PublicKey> {
+        let only_one = self.keys.len() == 1;
+        self.keys.iter().filter(move |key| match kid {
+            Kid::Text(kid) => key.kid.as_deref() == Some(kid),
+            Kid::Absent => only_one,
+            Kid::NotText => false,
+        })
     }
 }
 
@@ -78,7 +85,14 @@ impl PublicKey {
             Some(kid) => Some(json::string(kid)?.into_owned()),
             None => None,
         };
-        Some(Self { kid, key: decoding_key(&coordinate(x?)?, &coordinate(y?)?)? })
+        let mut point: Point = [UNCOMPRESSED; _];
+        let (x_bytes, y_bytes) = point.get_mut(1..)?.split_at_mut(COORDINATE_BYTES);
+        read_coordinate(x?, x_bytes)?;
+        read_coordinate(y?, y_bytes)?;
+        // jsonwebtoken looks at a point only when it verifies, and then cannot tell one off the
+        // curve from a forgery.
+        ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok()?;
+        Some(Self { kid, point, key: DecodingKey::from_ec_der(&point) })
     }
 }
 
@@ -94,20 +108,12 @@ fn has_verify(key_ops: Raw<'_>) -> bool {
 }
 
 /// Left-padded: Stack Auth strips leading zero bytes, against RFC 7518 section 6.2.1.2.
-fn coordinate(raw: Raw<'_>) -> Option<[u8; COORDINATE_BYTES]> {
+fn read_coordinate(raw: Raw<'_>, padded: &mut [u8]) -> Option<()> {
     let bytes = URL_SAFE_NO_PAD.decode(json::string(raw)?.as_bytes()).ok()?;
-    let start = COORDINATE_BYTES.checked_sub(bytes.len())?;
-    let mut padded = [0; COORDINATE_BYTES];
+    let start = padded.len().checked_sub(bytes.len())?;
+    padded.fill(0);
     padded.get_mut(start..)?.copy_from_slice(&bytes);
-    Some(padded)
-}
-
-fn decoding_key(x: &[u8], y: &[u8]) -> Option<DecodingKey> {
-    const UNCOMPRESSED: u8 = 4;
-    let point = [&[UNCOMPRESSED], x, y].concat();
-    // jsonwebtoken looks at a point only when it verifies, and then cannot tell it from a forgery.
-    ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, &point).ok()?;
-    Some(DecodingKey::from_ec_der(&point))
+    Some(())
 }
 
 #[cfg(test)]
@@ -119,7 +125,7 @@ mod tests {
     const Y: &str = "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0";
 
     fn set(keys: &str) -> KeySet {
-        KeySet::parse(format!(r#"{{"keys":[{keys}]}}"#).as_bytes()).unwrap()
+        KeySet::parse(&format!(r#"{{"keys":[{keys}]}}"#)).unwrap()
     }
 
     fn jwk(more: &str) -> String {
@@ -134,21 +140,21 @@ mod tests {
     fn keys_are_selected_by_kid() {
         let keys =
             set(&[jwk(r#","kid":"a""#), jwk(r#","kid":"b""#), jwk(r#","kid":"b""#)].join(","));
-        assert_eq!(keys.select(&kid("a")).len(), 1);
-        assert_eq!(keys.select(&kid("b")).len(), 2);
-        assert_eq!(keys.select(&kid("c")).len(), 0);
-        assert_eq!(keys.select(&Kid::Absent).len(), 0);
-        assert_eq!(keys.select(&Kid::NotText).len(), 0);
+        assert_eq!(keys.select(&kid("a")).count(), 1);
+        assert_eq!(keys.select(&kid("b")).count(), 2);
+        assert_eq!(keys.select(&kid("c")).count(), 0);
+        assert_eq!(keys.select(&Kid::Absent).count(), 0);
+        assert_eq!(keys.select(&Kid::NotText).count(), 0);
     }
 
     #[test]
     fn without_a_kid_only_the_only_key_can_be_meant() {
         let keys = set(&jwk(r#","kid":"a""#));
-        assert_eq!(keys.select(&Kid::Absent).len(), 1);
-        assert_eq!(keys.select(&Kid::NotText).len(), 0);
+        assert_eq!(keys.select(&Kid::Absent).count(), 1);
+        assert_eq!(keys.select(&Kid::NotText).count(), 0);
         let nameless = set(&jwk(""));
-        assert_eq!(nameless.select(&Kid::Absent).len(), 1);
-        assert_eq!(nameless.select(&kid("a")).len(), 0);
+        assert_eq!(nameless.select(&Kid::Absent).count(), 1);
+        assert_eq!(nameless.select(&kid("a")).count(), 0);
     }
 
     #[test]
@@ -181,17 +187,17 @@ mod tests {
         for key in &odd {
             let keys = set(&format!("{key},{good}"));
             assert_eq!(keys.kids().collect::<Vec<_>>(), ["good"], "{key}");
-            assert_eq!(keys.select(&Kid::Absent).len(), 1, "{key}");
+            assert_eq!(keys.select(&Kid::Absent).count(), 1, "{key}");
         }
     }
 
     #[test]
     fn what_is_no_set_is_refused() {
         for text in ["", "[]", "{}", r#"{"keys":{}}"#, r#"{"keys":null}"#, "<html>"] {
-            assert!(KeySet::parse(text.as_bytes()).is_err(), "{text}");
+            assert!(KeySet::parse(text).is_err(), "{text}");
         }
-        assert!(set("").select(&Kid::Absent).is_empty());
+        assert_eq!(set("").select(&Kid::Absent).count(), 0);
         let many = vec!["{}"; MAX_KEYS + 1].join(",");
-        assert!(KeySet::parse(format!(r#"{{"keys":[{many}]}}"#).as_bytes()).is_err());
+        assert!(KeySet::parse(&format!(r#"{{"keys":[{many}]}}"#)).is_err());
     }
 }

@@ -14,8 +14,10 @@ pub struct Token {
     text: String,
     /// Where the dot before the signature is.
     last_dot: usize,
-    header: Vec<u8>,
-    payload: Vec<u8>,
+    /// The header as JSON text.
+    pub header: String,
+    /// As nobody should believe it before the signature is verified.
+    pub payload: Vec<u8>,
 }
 
 /// The `kid` of a header.
@@ -42,6 +44,7 @@ impl Token {
         let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
 
         let header = decode("header", part(0..first_dot))?;
+        let header = json::text(header).ok_or_else(invalid_header)?;
         let kid = parse_header(&header)?;
         let payload = decode("payload", part(first_dot + 1..last_dot))?;
         decode("signature", part(last_dot + 1..text.len()))?;
@@ -65,16 +68,6 @@ impl Token {
     pub fn signature(&self) -> &str {
         self.text.get(self.last_dot + 1..).unwrap_or_default()
     }
-
-    /// The payload as nobody should believe it before its signature is verified.
-    pub fn unverified_payload(&self) -> &[u8] {
-        &self.payload
-    }
-
-    /// The header as JSON text.
-    pub fn header_json(&self) -> &str {
-        json::text(&self.header).unwrap_or_default()
-    }
 }
 
 impl std::fmt::Debug for Token {
@@ -92,11 +85,9 @@ fn decode(part: &str, text: &str) -> Result<Vec<u8>> {
 }
 
 /// Only `alg`, `kid` and `crit` are looked at, so `jwk`, `jku`, `x5u` and `b64` have no effect.
-fn parse_header(bytes: &[u8]) -> Result<Kid> {
+fn parse_header(text: &str) -> Result<Kid> {
     let [alg, kid, crit] =
-        json::text(bytes).and_then(|text| json::members(text, ["alg", "kid", "crit"])).ok_or_else(
-            || invalid("JWS Protected Header is invalid: expected the base64url of a JSON object"),
-        )?;
+        json::members(text, ["alg", "kid", "crit"]).ok_or_else(invalid_header)?;
 
     if let Some(crit) = crit {
         return Err(critical(crit));
@@ -121,6 +112,10 @@ fn parse_header(bytes: &[u8]) -> Result<Kid> {
         Some(Some(kid)) => Kid::Text(kid.into_owned()),
         Some(None) => Kid::NotText,
     })
+}
+
+fn invalid_header() -> Error {
+    invalid("JWS Protected Header is invalid: expected the base64url of a JSON object")
 }
 
 /// No extension is known here, so a well-formed `crit` is as much a refusal as a malformed one.
@@ -166,9 +161,9 @@ mod tests {
             format!("{}.{}.AA", encode(r#"{"alg":"ES256","kid":"k"}"#), encode(r#"{"a":1}"#));
         let token = Token::parse(text.clone()).unwrap();
         assert_eq!(token.kid, Kid::Text("k".into()));
-        assert_eq!(token.unverified_payload(), br#"{"a":1}"#);
+        assert_eq!(token.payload, br#"{"a":1}"#);
         assert_eq!(format!("{}.{}", token.signing_input(), token.signature()), text);
-        assert_eq!(token.header_json(), r#"{"alg":"ES256","kid":"k"}"#);
+        assert_eq!(token.header, r#"{"alg":"ES256","kid":"k"}"#);
     }
 
     #[test]

@@ -3,19 +3,21 @@
 use std::sync::Arc;
 
 use crate::cache::{KeyCache, Snapshot};
-use crate::claims::{self, Claims};
 use crate::clock::{self, Millis};
 use crate::config::{Config, Options, Users};
 use crate::error::{Code, Error, Party, Result, quote};
-use crate::signature;
-use crate::token::{Kid, Token};
-use crate::users;
+use crate::jwt::UnverifiedJwt;
+use crate::project::UserType;
+use crate::remembered::{Entry, Remembered};
+use crate::token::Kid;
+use crate::users::{self, Sharing};
 
-/// Options that were checked once, and the key cache that they name.
+/// Options that were checked once, and the caches that they name.
 #[derive(Debug)]
 pub struct Client {
     config: Config,
     keys: Arc<KeyCache>,
+    remembered: Option<Arc<Remembered>>,
 }
 
 /// By when a call must be done, and what time its token is judged by.
@@ -26,15 +28,32 @@ pub struct Call {
     pub deadline: Millis,
 }
 
+/// What is known of a token at once.
+#[derive(Debug)]
+pub enum Known {
+    /// It was seen before, and is good.
+    Good(Entry),
+    /// Its signature must be checked, under keys that are at hand.
+    Unchecked(UnverifiedJwt, Arc<Snapshot>),
+    /// The keys must be waited for.
+    Keyless(UnverifiedJwt),
+}
+
 impl Client {
     pub fn new(options: Options) -> Result<Self> {
         let config = Config::new(options)?;
         let keys = KeyCache::of(&config.jwks_url);
-        Ok(Self { config, keys })
+        let remembered = Remembered::of(config.token_cache_bytes);
+        Ok(Self { config, keys, remembered })
     }
 
     pub fn keys(&self) -> &KeyCache {
         &self.keys
+    }
+
+    /// What `users/me` is asked with, or why it cannot be.
+    pub fn users(&self) -> Result<Arc<Users>> {
+        self.config.users.clone()
     }
 
     pub fn call(&self, current_date: Option<f64>) -> Call {
@@ -42,67 +61,82 @@ impl Client {
         Call { current_date, deadline }
     }
 
-    /// All that can be found wrong with a token before a key is needed.
-    pub fn open(&self, text: String) -> Result<Token> {
-        let token = Token::parse(text)?;
-        let excluded = claims::excluded_user_type(token.unverified_payload(), &self.config.policy);
-        if let Some(user_type) = excluded {
-            return Err(Error::new(
-                Code::UserTypeNotAllowed,
-                format!(
-                    "this is a token of a user of type {}, which allow… options do not allow",
-                    user_type.name()
-                ),
-            ));
+    /// As far as it goes without waiting, and without cryptography.
+    pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<Known> {
+        if let Some(entry) = self.recall(text) {
+            admit(entry.jwt.excluded_user_type(&self.config.policy))?;
+            entry.jwt.validate(&self.config.policy, now_seconds(current_date))?;
+            return Ok(Known::Good(entry));
         }
-        Ok(token)
+        let jwt = UnverifiedJwt::parse(text.to_owned())?;
+        admit(jwt.excluded_user_type(&self.config.policy))?;
+        match self.keys.at_hand(jwt.kid(), self.config.limits) {
+            None => Ok(Known::Keyless(jwt)),
+            Some(snapshot) => {
+                has_key(&snapshot, jwt.kid())?;
+                Ok(Known::Unchecked(jwt, snapshot))
+            }
+        }
     }
 
-    /// What the keys at hand say against a token without a look at its signature.
-    pub fn refusal_at_hand(&self, token: &Token) -> Option<Error> {
-        match self.keys.at_hand(&token.kid, self.config.limits)? {
-            Ok(snapshot) => snapshot.keys.select(&token.kid).is_empty().then(|| no_key(&token.kid)),
-            Err(error) => Some(error),
-        }
+    /// A token that was seen before, if the key that it was good under still counts.
+    fn recall(&self, text: &str) -> Option<Entry> {
+        let entry = self.remembered.as_ref()?.get(text)?;
+        let limits = self.config.limits;
+        let snapshot = match self.keys.fresh(limits) {
+            Some(snapshot) => snapshot,
+            None => self.keys.at_hand(entry.jwt.kid(), limits)?,
+        };
+        entry.jwt.is_signed_by(&snapshot.keys).then_some(entry)
     }
 
     /// Payload and header of a good token, as one JSON text.
-    pub async fn verify(&self, token: &Token, call: Call) -> Result<String> {
-        let snapshot = self.key_set(&token.kid, call.deadline).await?;
-        self.judge(token, &snapshot, call)
-    }
-
-    fn judge(&self, token: &Token, snapshot: &Snapshot, call: Call) -> Result<String> {
-        let keys = snapshot.keys.select(&token.kid);
-        if keys.is_empty() {
-            return Err(no_key(&token.kid));
+    pub fn check(
+        &self,
+        jwt: UnverifiedJwt,
+        snapshot: &Snapshot,
+        current_date: Option<f64>,
+    ) -> Result<String> {
+        let jwt = jwt.verify(&snapshot.keys)?;
+        jwt.validate(&self.config.policy, now_seconds(current_date))?;
+        let json = jwt.json();
+        if let Some(remembered) = &self.remembered {
+            remembered.insert(jwt);
         }
-        let payload = signature::verify(token, &keys)?;
-        let claims = Claims::parse(&payload)?;
-        claims.validate(&self.config.policy, now_seconds(call))?;
-        Ok(format!(r#"{{"payload":{},"protectedHeader":{}}}"#, claims.json, token.header_json()))
+        Ok(json)
     }
 
-    /// As [`Self::open`], for a token whose user is to be asked for.
-    pub fn open_for_user(&self, text: String) -> Result<(Token, Arc<Users>)> {
-        let users = self.config.users.clone()?;
-        Ok((self.open(text)?, users))
+    /// As [`Self::check`], with keys that must be waited for.
+    pub async fn fetch_and_check(&self, jwt: UnverifiedJwt, call: Call) -> Result<String> {
+        let snapshot = self.key_set(jwt.kid(), call.deadline).await?;
+        has_key(&snapshot, jwt.kid())?;
+        self.check(jwt, &snapshot, call.current_date)
     }
 
     /// The user of a token that is good as far as can be told here.
-    pub async fn get_user(
-        &self,
-        token: &Token,
-        users: &Arc<Users>,
-        call: Call,
-    ) -> Result<Arc<str>> {
-        // Waiting for keys must leave time for the API, which can judge the token as well.
-        let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
-        match self.verify(token, Call { deadline: half_time, ..call }).await {
+    pub async fn get_user(&self, known: Known, users: &Arc<Users>, call: Call) -> Result<Arc<str>> {
+        let token: Arc<str> = known.text().into();
+        let verified = match known {
+            Known::Good(_) => Ok(()),
+            Known::Unchecked(jwt, snapshot) => {
+                self.check(jwt, &snapshot, call.current_date).map(drop)
+            }
+            Known::Keyless(jwt) => {
+                // Waiting for keys must leave time for the API, which can judge the token as well.
+                let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
+                let half = Call { deadline: half_time, ..call };
+                self.fetch_and_check(jwt, half).await.map(drop)
+            }
+        };
+        let max_age = self.config.user_max_age;
+        let sharing = match verified {
             Err(error) if error.code.party() == Party::Caller => return Err(error),
-            Ok(_) | Err(_) => {}
-        }
-        users::current_user(users, token.text(), self.config.user_max_age, call.deadline).await
+            _ if max_age.is_zero() => Sharing::None,
+            Ok(()) => Sharing::Kept(max_age),
+            // Without a verdict, nobody knows whether the token is still good.
+            Err(_) => Sharing::UnderWay,
+        };
+        users::current_user(users, &token, sharing, call.deadline).await
     }
 
     pub async fn warm_up(&self, call: Call) -> Result<()> {
@@ -114,21 +148,39 @@ impl Client {
     }
 }
 
+impl Known {
+    fn text(&self) -> &str {
+        match self {
+            Self::Good(entry) => entry.jwt.text(),
+            Self::Unchecked(jwt, _) | Self::Keyless(jwt) => jwt.text(),
+        }
+    }
+}
+
+fn admit(excluded: Option<UserType>) -> Result<()> {
+    let Some(user_type) = excluded else { return Ok(()) };
+    let message = format!("the options do not allow users of type {}", user_type.name());
+    Err(Error::new(Code::UserTypeNotAllowed, message))
+}
+
 /// Whole seconds, as jose has them.
-fn now_seconds(call: Call) -> f64 {
+fn now_seconds(current_date: Option<f64>) -> f64 {
     #[allow(clippy::cast_precision_loss)]
-    let millis = call.current_date.unwrap_or_else(|| clock::unix_now() as f64);
+    let millis = current_date.unwrap_or_else(|| clock::unix_now() as f64);
     (millis / 1_000.0).floor()
 }
 
-fn no_key(kid: &Kid) -> Error {
+fn has_key(snapshot: &Snapshot, kid: &Kid) -> Result<()> {
+    if snapshot.keys.select(kid).next().is_some() {
+        return Ok(());
+    }
     let found = match kid {
         Kid::Text(kid) => format!("found none with the kid {}", quote(kid)),
-        Kid::Absent => "found several, and no kid in the header to tell which".into(),
+        Kid::Absent => "found several, or none, and no kid in the header to tell which".into(),
         Kid::NotText => "found a kid in the header that is no string".into(),
     };
-    Error::new(
+    Err(Error::new(
         Code::JwksNoMatchingKey,
         format!("no applicable key found in the JSON Web Key Set: {found}"),
-    )
+    ))
 }

@@ -8,7 +8,7 @@ mod outcome;
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Either, Either3, FromNapiValue, PromiseRaw, Unknown};
+use napi::bindgen_prelude::{Either, Either4, FromNapiValue, PromiseRaw, Unknown};
 use napi::{Env, JsString, ValueType};
 use napi_derive::napi;
 use tokio::sync::Notify;
@@ -17,7 +17,7 @@ use self::outcome::{Failure, Outcome, failure};
 use crate::config::Options;
 use crate::error::{Code, Error};
 use crate::token::{MAX_TOKEN_BYTES, Token};
-use crate::verify::{Call, Client};
+use crate::verify::{Client, Known};
 
 /// Options whose names and types were checked in JavaScript.
 #[napi(object, object_to_js = false)]
@@ -36,6 +36,7 @@ pub struct ClientOptions {
     pub cache_max_age: Option<f64>,
     pub stale_if_error: Option<f64>,
     pub max_age: Option<f64>,
+    pub token_cache_bytes: Option<f64>,
     pub keys: Option<ExportedKeys>,
 }
 
@@ -88,6 +89,7 @@ impl NativeClient {
             cache_max_age: options.cache_max_age,
             stale_if_error: options.stale_if_error,
             max_age: options.max_age,
+            token_cache_bytes: options.token_cache_bytes,
         });
         let client = client.and_then(|client| {
             if let Some(keys) = keys {
@@ -102,21 +104,45 @@ impl NativeClient {
         }
     }
 
-    /// A refusal that needs neither keys nor cryptography is answered on the spot.
+    /// A token that was seen before is answered with its number, or with its JSON where that
+    /// number is news to the thread (`recall`). A new one is checked here and now if nothing else
+    /// is under way (`alone`), and on another thread otherwise. What can be refused without
+    /// cryptography is refused on the spot.
     #[napi(catch_unwind)]
     pub fn verify<'env>(
         &self,
         env: &'env Env,
         access_token: Unknown<'env>,
         current_date: Option<f64>,
+        alone: bool,
+        recall: bool,
         abort: Option<&Abort>,
-    ) -> napi::Result<Either3<String, Failure, PromiseRaw<'env, Outcome>>> {
-        let opened = text(access_token)?
-            .and_then(|text| self.0.open(text))
-            .and_then(|token| self.0.refusal_at_hand(&token).map_or(Ok(token), Err));
-        self.answer(env, opened, current_date, abort, |client, token, call| async move {
-            client.verify(&token, call).await
-        })
+    ) -> napi::Result<Either4<f64, String, Failure, PromiseRaw<'env, Outcome>>> {
+        let known = text(access_token)?.and_then(|text| self.0.look_up(&text, current_date));
+        let (jwt, snapshot) = match known {
+            Err(error) => return Ok(Either4::C(failure(error))),
+            #[allow(clippy::cast_precision_loss)]
+            Ok(Known::Good(entry)) if !recall => return Ok(Either4::A(entry.id as f64)),
+            Ok(Known::Good(entry)) => return Ok(Either4::B(entry.jwt.json())),
+            Ok(Known::Unchecked(jwt, snapshot)) => (jwt, Some(snapshot)),
+            Ok(Known::Keyless(jwt)) => (jwt, None),
+        };
+        let client = Arc::clone(&self.0);
+        match snapshot {
+            Some(snapshot) if alone => Ok(match self.0.check(jwt, &snapshot, current_date) {
+                Ok(json) => Either4::B(json),
+                Err(error) => Either4::C(failure(error)),
+            }),
+            Some(snapshot) => {
+                let work = async move { client.check(jwt, &snapshot, current_date) };
+                promise(env, work, abort).map(Either4::D)
+            }
+            None => {
+                let call = self.0.call(current_date);
+                let work = async move { client.fetch_and_check(jwt, call).await };
+                promise(env, work, abort).map(Either4::D)
+            }
+        }
     }
 
     #[napi(catch_unwind)]
@@ -126,22 +152,28 @@ impl NativeClient {
         access_token: Unknown<'env>,
         current_date: Option<f64>,
         abort: Option<&Abort>,
-    ) -> napi::Result<Either3<String, Failure, PromiseRaw<'env, Outcome>>> {
-        let opened = text(access_token)?.and_then(|text| self.0.open_for_user(text));
-        self.answer(env, opened, current_date, abort, |client, (token, users), call| async move {
-            client.get_user(&token, &users, call).await.map(|user| user.as_ref().to_owned())
-        })
+    ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
+        let text = text(access_token)?;
+        let known =
+            self.0.users().and_then(|users| Ok((self.0.look_up(&text?, current_date)?, users)));
+        let (known, users) = match known {
+            Ok(known) => known,
+            Err(error) => return Ok(Either::A(failure(error))),
+        };
+        let client = Arc::clone(&self.0);
+        let call = self.0.call(current_date);
+        let work = async move {
+            client.get_user(known, &users, call).await.map(|user| user.as_ref().to_owned())
+        };
+        promise(env, work, abort).map(Either::B)
     }
 
     /// Settles to `null`, as JSON.
     #[napi(catch_unwind)]
-    pub fn warm_up<'env>(
-        &self,
-        env: &'env Env,
-    ) -> napi::Result<Either3<String, Failure, PromiseRaw<'env, Outcome>>> {
-        self.answer(env, Ok(()), None, None, |client, (), call| async move {
-            client.warm_up(call).await.map(|()| "null".to_owned())
-        })
+    pub fn warm_up<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, Outcome>> {
+        let client = Arc::clone(&self.0);
+        let call = self.0.call(None);
+        promise(env, async move { client.warm_up(call).await.map(|()| "null".to_owned()) }, None)
     }
 
     #[napi(catch_unwind)]
@@ -156,37 +188,24 @@ impl NativeClient {
     pub fn stats(&self) -> outcome::KeyStats {
         self.0.keys().stats().into()
     }
+}
 
-    fn answer<'env, T, F>(
-        &self,
-        env: &'env Env,
-        opened: crate::error::Result<T>,
-        current_date: Option<f64>,
-        abort: Option<&Abort>,
-        work: impl FnOnce(Arc<Client>, T, Call) -> F,
-    ) -> napi::Result<Either3<String, Failure, PromiseRaw<'env, Outcome>>>
-    where
-        F: Future<Output = crate::error::Result<String>> + Send + 'static,
-    {
-        let input = match opened {
-            Ok(input) => input,
-            Err(error) => return Ok(Either3::B(failure(error))),
+fn promise<'env>(
+    env: &'env Env,
+    work: impl Future<Output = crate::error::Result<String>> + Send + 'static,
+    abort: Option<&Abort>,
+) -> napi::Result<PromiseRaw<'env, Outcome>> {
+    let aborted = abort.map(|abort| Arc::clone(&abort.0));
+    env.spawn_future(async move {
+        let result = match aborted {
+            None => work.await,
+            Some(aborted) => tokio::select! {
+                result = work => result,
+                () = aborted.notified() => Ok(String::new()),
+            },
         };
-        let call = self.0.call(current_date);
-        let work = work(Arc::clone(&self.0), input, call);
-        let aborted = abort.map(|abort| Arc::clone(&abort.0));
-        let outcome = async move {
-            let result = match aborted {
-                None => work.await,
-                Some(aborted) => tokio::select! {
-                    result = work => result,
-                    () = aborted.notified() => Ok(String::new()),
-                },
-            };
-            Ok(outcome::of(result))
-        };
-        env.spawn_future(outcome).map(Either3::C)
-    }
+        Ok(outcome::of(result))
+    })
 }
 
 /// Looked at before it is copied.

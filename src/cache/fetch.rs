@@ -7,6 +7,7 @@ use reqwest::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderMap, HeaderName, IF_NON
 
 use crate::error::{Code, Error, Result};
 use crate::http::{self, Fault};
+use crate::json;
 use crate::keys::KeySet;
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
@@ -45,10 +46,10 @@ pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
         return Err(refusal(status));
     }
     let body = http::body(response, MAX_BODY_BYTES).await.map_err(failed)?;
-    let keys = KeySet::parse(&body).map_err(|fault| {
-        Error::new(Code::JwksInvalid, format!("JSON Web Key Set malformed: {fault}"))
-    })?;
-    let json = String::from_utf8(body).unwrap_or_default();
+    let malformed =
+        |fault| Error::new(Code::JwksInvalid, format!("JSON Web Key Set malformed: {fault}"));
+    let json = json::text(body).ok_or_else(|| malformed("expected UTF-8".into()))?;
+    let keys = KeySet::parse(&json).map_err(malformed)?;
     Ok(Answer { set: Set::Keys { keys, json }, etag, max_age })
 }
 

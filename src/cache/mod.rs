@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
+
 use self::fetch::{Answer, Set, late};
 use self::policy::{Action, State};
 use crate::clock::{self, Millis};
@@ -21,6 +23,8 @@ pub use self::policy::Snapshot;
 #[derive(Debug)]
 pub struct KeyCache {
     url: String,
+    /// The state's snapshot once more, for readers that must not wait for a lock.
+    current: ArcSwapOption<Snapshot>,
     /// Held for a moment only, never across I/O.
     inner: Mutex<Inner>,
 }
@@ -61,17 +65,27 @@ impl KeyCache {
         if caches.len() >= MANY {
             caches.retain(|_, cache| Arc::strong_count(cache) > 1);
         }
-        let cache = Arc::new(Self { url: url.to_owned(), inner: Mutex::default() });
+        let cache = Arc::new(Self {
+            url: url.to_owned(),
+            current: ArcSwapOption::empty(),
+            inner: Mutex::default(),
+        });
         caches.insert(url.to_owned(), Arc::clone(&cache));
         cache
     }
 
-    /// What can be said without waiting: the set that has the answer, or why there is none.
-    pub fn at_hand(&self, kid: &Kid, limits: Limits) -> Option<Result<Arc<Snapshot>>> {
+    /// The set at hand, if it is so fresh that nothing needs to be done about it.
+    pub fn fresh(&self, limits: Limits) -> Option<Arc<Snapshot>> {
+        let current = self.current.load();
+        let snapshot = current.as_ref().filter(|set| set.is_fresh(clock::now(), limits))?;
+        Some(Arc::clone(snapshot))
+    }
+
+    /// The set that has the last word on `kid`, if nobody needs to wait for it.
+    pub fn at_hand(&self, kid: &Kid, limits: Limits) -> Option<Arc<Snapshot>> {
         match self.lock().decide(kid, limits) {
-            Action::Use(snapshot) => Some(Ok(snapshot)),
-            Action::Fail(error) => Some(Err(error)),
-            Action::UseAndRefresh(_) | Action::Wait | Action::Fetch => None,
+            Action::Use(snapshot) => Some(snapshot),
+            Action::UseAndRefresh(_) | Action::Wait | Action::Fetch | Action::Fail(_) => None,
         }
     }
 
@@ -129,7 +143,7 @@ impl KeyCache {
         let etag = base.as_ref().and_then(|snapshot| snapshot.etag.clone());
 
         let (url, cache, kid) = (self.url.clone(), Arc::clone(self), kid.clone());
-        let work = async move { fetch::fetch(&url, etag).await };
+        let work = |_| async move { fetch::fetch(&url, etag).await };
         let land = move |result: Result<Answer>| cache.land(result, base.as_deref(), &kid, paid);
         let flight = Flight::launch(allowed, work, late(), land);
         inner.flight = Some(flight.clone());
@@ -147,7 +161,10 @@ impl KeyCache {
         let result = result.and_then(|answer| snapshot(answer, base, now));
         let mut inner = self.lock();
         match &result {
-            Ok(snapshot) => inner.state.on_answer(Arc::clone(snapshot), kid, paid, now),
+            Ok(snapshot) => {
+                inner.state.on_answer(Arc::clone(snapshot), kid, paid, now);
+                self.current.store(Some(Arc::clone(snapshot)));
+            }
             Err(error) => {
                 inner.failed_fetches += 1;
                 inner.state.on_failure(error.clone(), now, fastrand::f64());
@@ -158,12 +175,13 @@ impl KeyCache {
 
     /// Keys from outside, as `exportKeys` gave them.
     pub fn import(&self, jwks: &str, unix_fetched_at: Millis) -> Result<()> {
-        let keys = KeySet::parse(jwks.as_bytes()).map_err(|fault| {
+        let keys = KeySet::parse(jwks).map_err(|fault| {
             Error::new(Code::Config, format!("keys.jwks is malformed: {fault}"))
         })?;
         // One from the future is from now, or it would stay fresh for too long.
         let age = (clock::unix_now() - unix_fetched_at).max(0);
-        self.lock().state.on_import(Arc::new(Snapshot {
+        let mut inner = self.lock();
+        inner.state.on_import(Arc::new(Snapshot {
             keys: Arc::new(keys),
             json: jwks.into(),
             etag: None,
@@ -171,11 +189,12 @@ impl KeyCache {
             fetched_at: clock::now() - age,
             unix_fetched_at,
         }));
+        self.current.store(inner.state.snapshot.clone());
         Ok(())
     }
 
     pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
-        self.lock().state.snapshot.clone()
+        self.current.load_full()
     }
 
     pub fn stats(&self) -> Stats {

@@ -39,6 +39,13 @@ pub struct Snapshot {
     pub unix_fetched_at: Millis,
 }
 
+impl Snapshot {
+    /// Before the last fifth of freshness: a key that is in the set can just be used.
+    pub fn is_fresh(&self, now: Millis, limits: Limits) -> bool {
+        now - self.fetched_at < refresh_after(fresh_for(self, limits))
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct State {
     pub snapshot: Option<Arc<Snapshot>>,
@@ -77,7 +84,7 @@ impl State {
         let age = now - snapshot.fetched_at;
         let fresh_for = fresh_for(&snapshot, limits);
         let usable = age < fresh_for + millis(limits.stale_if_error);
-        let refresh_ahead = age >= fresh_for - fresh_for / 5;
+        let refresh_ahead = age >= refresh_after(fresh_for);
         let failing = self.failures.in_a_row > 0 && now - self.failures.last_at < RECENT_FAILURE;
         if age >= fresh_for && !(usable && failing) {
             return self.fetch_or(usable.then_some(snapshot), now, fetching);
@@ -171,9 +178,11 @@ impl State {
         };
     }
 
-    /// Keys from outside; a set that is older than the one at hand changes nothing.
+    /// Keys from outside; a set that is no newer than the one at hand changes nothing. By the wall
+    /// clock, which alone is the same where they come from.
     pub fn on_import(&mut self, snapshot: Arc<Snapshot>) {
-        if self.snapshot.as_ref().is_none_or(|known| known.fetched_at < snapshot.fetched_at) {
+        let newer = |known: &Arc<Snapshot>| known.unix_fetched_at < snapshot.unix_fetched_at;
+        if self.snapshot.as_ref().is_none_or(newer) {
             self.snapshot = Some(snapshot);
         }
     }
@@ -218,6 +227,10 @@ impl Budget {
         }
         Self { left, since: now - (now - self.since) % BUDGET_REFILL }
     }
+}
+
+fn refresh_after(fresh_for: Millis) -> Millis {
+    fresh_for - fresh_for / 5
 }
 
 fn fresh_for(snapshot: &Snapshot, limits: Limits) -> Millis {

@@ -1,5 +1,7 @@
 //! What an answer of `users/me` means, and whose fault it is if there is no user in it.
 
+use serde_json::Value;
+
 use crate::error::{Code, Error, Result, quote};
 use crate::json;
 
@@ -30,27 +32,48 @@ pub fn read(answer: &Answer<'_>, secrets: &[&str]) -> Result<String> {
 }
 
 fn refusal(answer: &Answer<'_>, secrets: &[&str]) -> Error {
-    let members =
-        json::text(answer.body).and_then(|t| json::members(t, ["code", "error", "details"]));
+    let body = String::from_utf8_lossy(answer.body);
+    let members = json::members(&body, ["code", "error", "details"]);
     let [code, text, details] = members.unwrap_or_default();
-    let stack_code = match answer.known_error {
-        Some(code) => Some(code.to_owned()),
-        None => code.and_then(json::string).map(String::from),
-    };
     let redacted = |text: &str| {
         secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
     };
+    let body_code = code.and_then(json::string);
+    let stack_code = answer
+        .known_error
+        .or(body_code.as_deref())
+        .filter(|code| is_code(code) && !secrets.contains(code));
 
-    let name = stack_code.as_deref().unwrap_or("no known error");
+    let name = stack_code.unwrap_or("no known error");
     let mut message = format!("users/me answered {} with {name}", answer.status);
     if let Some(text) = text.and_then(json::string) {
         message = format!("{message}: {}", quote(&redacted(&text)));
     }
-    let mut error = Error::new(code_of(answer.status, stack_code.as_deref()), redacted(&message));
-    error.context.stack_code = stack_code.map(|code| redacted(&code));
-    let details = details.map(|details| redacted(details.get()));
-    error.context.details = details.filter(|details| json::is_valid(details));
+    let mut error = Error::new(code_of(answer.status, stack_code), message);
+    error.context.stack_code = stack_code.map(str::to_owned);
+    error.context.details = details
+        .and_then(|details| serde_json::from_str::<Value>(details.get()).ok())
+        .map(|details| map_strings(details, &redacted).to_string());
     error
+}
+
+/// `ACCESS_TOKEN_EXPIRED`, say; what looks otherwise is nobody's code, and may be anything.
+fn is_code(text: &str) -> bool {
+    let is_of_code = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
+    (1..=64).contains(&text.len()) && text.bytes().all(is_of_code)
+}
+
+/// Names of members included. Decoded text, for escapes would hide what is looked for.
+fn map_strings(value: Value, map: &impl Fn(&str) -> String) -> Value {
+    match value {
+        Value::String(text) => Value::String(map(&text)),
+        Value::Array(items) => items.into_iter().map(|item| map_strings(item, map)).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(name, member)| (map(&name), map_strings(member, map)))
+            .collect(),
+        other => other,
+    }
 }
 
 /// Only what is known to be about the caller is put down to the caller: a wrong key, a rate limit
@@ -133,7 +156,8 @@ mod tests {
 
     #[test]
     fn secrets_that_an_answer_repeats_are_kept_out() {
-        let body = r#"{"code":"ssk_1","error":"got ssk_1 and a.b.c","details":{"seen":"ssk_1"}}"#;
+        let body =
+            r#"{"code":"ssk_1","error":"got ssk_1 and a.b.c","details":{"seen":["\u0073sk_1"]}}"#;
         let error = read(&answer(400, None, body), &["ssk_1", "a.b.c"]).unwrap_err();
         let whole = format!("{error:?}");
         assert!(!whole.contains("ssk_1") && !whole.contains("a.b.c"), "{whole}");

@@ -15,7 +15,7 @@ use self::request::late;
 use crate::clock::{self, Millis};
 use crate::config::Users;
 use crate::error::Result;
-use crate::flight::Flight;
+use crate::flight::{Deadline, Flight};
 
 /// Bytes of the answers that are kept for sharing.
 const MAX_KEPT_BYTES: u64 = 16 * 1024 * 1024;
@@ -53,45 +53,44 @@ static SHARED: LazyLock<Shared> = LazyLock::new(|| Shared {
     flights: Mutex::default(),
 });
 
+/// Which answers will do in place of one of one's own.
+#[derive(Debug, Clone, Copy)]
+pub enum Sharing {
+    None,
+    /// One that is on its way.
+    UnderWay,
+    /// Also one that is not older than this.
+    Kept(Duration),
+}
+
 /// The user's JSON, by `deadline`; must be called on a runtime.
 pub async fn current_user(
     users: &Arc<Users>,
     token: &str,
-    max_age: Duration,
+    sharing: Sharing,
     deadline: Millis,
 ) -> Result<Arc<str>> {
-    if !max_age.is_zero() {
-        return SHARED.get(users, token, max_age, deadline).await;
+    let max_age = match sharing {
+        Sharing::None => {
+            let asked = request::ask(users, token, Deadline::at(deadline));
+            let answer = timeout(clock::left(deadline), asked).await;
+            return Ok(answer.unwrap_or_else(|_elapsed| Err(late()))?.into());
+        }
+        Sharing::UnderWay => Duration::ZERO,
+        Sharing::Kept(max_age) => max_age,
+    };
+    let question = Question { users: Arc::clone(users), token: token.into() };
+    if let Some(kept) = SHARED.answers.get(&question)
+        && clock::now() - kept.asked_at < clock::millis(max_age)
+    {
+        return Ok(kept.user);
     }
-    let answer = timeout(clock::left(deadline), request::ask(users, token, deadline)).await;
-    Ok(answer.unwrap_or_else(|_elapsed| Err(late()))?.into())
+    let allowed = clock::left(deadline);
+    Ok(SHARED.flight(question, allowed).join(deadline, allowed, late()).await?.user)
 }
 
 impl Shared {
-    async fn get(
-        &'static self,
-        users: &Arc<Users>,
-        token: &str,
-        max_age: Duration,
-        deadline: Millis,
-    ) -> Result<Arc<str>> {
-        let question = Question { users: Arc::clone(users), token: token.into() };
-        if let Some(kept) = self.answers.get(&question)
-            && clock::now() - kept.asked_at < clock::millis(max_age)
-        {
-            return Ok(kept.user);
-        }
-        let allowed = clock::left(deadline);
-        let flight = self.flight(question, allowed, deadline);
-        Ok(flight.join(deadline, allowed, late()).await?.user)
-    }
-
-    fn flight(
-        &'static self,
-        question: Question,
-        allowed: Duration,
-        deadline: Millis,
-    ) -> Flight<Kept> {
+    fn flight(&'static self, question: Question, allowed: Duration) -> Flight<Kept> {
         let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
         flights.retain(|_, flight| flight.is_under_way());
         if let Some(flight) = flights.get(&question) {
@@ -99,7 +98,8 @@ impl Shared {
         }
         let asked_at = clock::now();
         let asked = question.clone();
-        let work = async move { request::ask(&asked.users, &asked.token, deadline).await };
+        let work =
+            |deadline| async move { request::ask(&asked.users, &asked.token, deadline).await };
         let kept_for = question.clone();
         let land = move |user: Result<String>| {
             let kept = Kept { user: user?.into(), asked_at };

@@ -7,9 +7,9 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use tokio::time::sleep;
 
 use super::answer::{self, Answer};
-use crate::clock::{self, Millis};
 use crate::config::{Access, Users};
 use crate::error::{Code, Error, Result};
+use crate::flight::Deadline;
 use crate::http::{self, Fault};
 use crate::project::AllowedUsers;
 
@@ -29,8 +29,8 @@ enum Retry {
     After(Duration),
 }
 
-/// Tries until `deadline` at the most; a pause that would outlast it is not begun.
-pub async fn ask(users: &Users, token: &str, deadline: Millis) -> Result<String> {
+/// A pause that would outlast the deadline is not begun.
+pub async fn ask(users: &Users, token: &str, deadline: Deadline) -> Result<String> {
     let headers = headers(users, token)?;
     let mut tries = 1;
     loop {
@@ -44,7 +44,7 @@ pub async fn ask(users: &Users, token: &str, deadline: Millis) -> Result<String>
             Retry::Soon => (FIRST_PAUSE * tries).mul_f64(1.0 - fastrand::f64() / 2.0),
             Retry::After(pause) => pause,
         };
-        if tries == MAX_TRIES || pause >= clock::left(deadline) {
+        if tries == MAX_TRIES || pause >= deadline.left() {
             return Err(error);
         }
         tries += 1;
@@ -141,8 +141,8 @@ fn failed(fault: Fault) -> Failure {
 /// RFC 9110 section 10.2.3: seconds, or a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    if let Ok(seconds) = value.parse() {
-        return Some(Duration::from_secs(seconds));
+    if !value.is_empty() && value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
     }
     let date = httpdate::parse_http_date(value).ok()?;
     Some(date.duration_since(SystemTime::now()).unwrap_or_default())
@@ -160,6 +160,7 @@ mod tests {
         assert_eq!(read("2"), Some(Duration::from_secs(2)));
         assert_eq!(read("Thu, 01 Jan 1970 00:00:00 GMT"), Some(Duration::ZERO));
         assert!(read("Fri, 01 Jan 2100 00:00:00 GMT").unwrap() > Duration::from_secs(1_000_000));
+        assert_eq!(read("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(read("soon"), None);
         assert_eq!(retry_after(&HeaderMap::new()), None);
     }

@@ -14,12 +14,12 @@ fn snapshot(kids: &[&str], fetched_at: Millis) -> Arc<Snapshot> {
     let keys: Vec<_> = kids.iter().map(|kid| format!(r#"{{"kid":"{kid}",{JWK}}}"#)).collect();
     let json = format!(r#"{{"keys":[{}]}}"#, keys.join(","));
     Arc::new(Snapshot {
-        keys: Arc::new(KeySet::parse(json.as_bytes()).unwrap()),
+        keys: Arc::new(KeySet::parse(&json).unwrap()),
         json: json.into(),
         etag: None,
         server_max_age: None,
         fetched_at,
-        unix_fetched_at: 0,
+        unix_fetched_at: fetched_at,
     })
 }
 

@@ -1,0 +1,89 @@
+//! A token before and after its signature was checked: two types, so that no claim of the first
+//! kind can be taken for one of the second.
+
+use crate::claims::{Claims, Policy};
+use crate::error::{Code, Error, Result};
+use crate::keys::{KeySet, Point};
+use crate::project::UserType;
+use crate::signature;
+use crate::token::{Kid, Token};
+
+#[derive(Debug)]
+pub struct UnverifiedJwt {
+    token: Token,
+    /// `None` if the payload is no JSON object.
+    claims: Option<Claims>,
+}
+
+/// A token whose signature was found good, and the key that it was good under.
+#[derive(Debug)]
+pub struct VerifiedJwt {
+    token: Token,
+    claims: Claims,
+    signed_by: Point,
+}
+
+impl UnverifiedJwt {
+    pub fn parse(text: String) -> Result<Self> {
+        let mut token = Token::parse(text)?;
+        let claims = Claims::parse(std::mem::take(&mut token.payload));
+        Ok(Self { token, claims })
+    }
+
+    pub fn text(&self) -> &str {
+        self.token.text()
+    }
+
+    pub fn kid(&self) -> &Kid {
+        &self.token.kid
+    }
+
+    /// The user type that it says it is of, if the policy has no place for it. Good for refusing a
+    /// token and for nothing else; the key set at hand has no key for such a token.
+    pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
+        self.claims.as_ref()?.excluded_user_type(policy)
+    }
+
+    pub fn verify(self, keys: &KeySet) -> Result<VerifiedJwt> {
+        let keys = keys.select(&self.token.kid);
+        let key = signature::verify(&self.token, keys)?;
+        let claims = self.claims.ok_or_else(|| {
+            Error::new(Code::JwtInvalid, "JWT Claims Set must be a top-level JSON object")
+        })?;
+        Ok(VerifiedJwt { signed_by: key.point, token: self.token, claims })
+    }
+}
+
+impl VerifiedJwt {
+    pub fn text(&self) -> &str {
+        self.token.text()
+    }
+
+    pub fn kid(&self) -> &Kid {
+        &self.token.kid
+    }
+
+    /// Whether the key that it is good under still counts.
+    pub fn is_signed_by(&self, keys: &KeySet) -> bool {
+        keys.holds(&self.token.kid, &self.signed_by)
+    }
+
+    pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
+        self.claims.excluded_user_type(policy)
+    }
+
+    pub fn validate(&self, policy: &Policy, now_seconds: f64) -> Result<()> {
+        self.claims.validate(policy, now_seconds)
+    }
+
+    /// Payload and header, as one JSON text.
+    pub fn json(&self) -> String {
+        format!(r#"{{"payload":{},"protectedHeader":{}}}"#, self.claims.json, self.token.header)
+    }
+
+    /// Bytes that it takes, more or less.
+    pub fn size(&self) -> usize {
+        let texts = self.text().len() + self.claims.json.len() + self.token.header.len();
+        size_of::<Self>() + texts
+    }
+}

@@ -1,0 +1,96 @@
+//! Tokens whose signature was found good, so that it need not be checked again.
+//!
+//! What is remembered is the signature and not the verdict: claims, times, options and whether the
+//! key still counts are checked at each use, so that nothing outlives what it depends on. Whole
+//! tokens are compared, not digests of them (fast-jwt's GHSA-rp9m-7r4c-75qg); and only good
+//! signatures get in, so that nobody without a key can fill it.
+
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+
+use quick_cache::sync::Cache;
+use quick_cache::{Equivalent, Weighter};
+
+use crate::jwt::VerifiedJwt;
+
+/// One per capacity, shared by all threads.
+pub struct Remembered(Cache<ByText, Entry, Bytes>);
+
+#[derive(Debug, Clone)]
+pub struct Entry {
+    pub jwt: Arc<VerifiedJwt>,
+    /// Never used again for another token in this process.
+    pub id: u64,
+}
+
+impl Remembered {
+    pub fn of(capacity: u64) -> Option<Arc<Self>> {
+        static ALL: LazyLock<Mutex<HashMap<u64, Arc<Remembered>>>> = LazyLock::new(Mutex::default);
+        /// For the estimate of how many there will be, which only sizes the first allocation.
+        const TYPICAL_ENTRY: u64 = 2_048;
+
+        if capacity == 0 {
+            return None;
+        }
+        let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = all.entry(capacity).or_insert_with(|| {
+            let typical = usize::try_from(capacity / TYPICAL_ENTRY).unwrap_or(usize::MAX);
+            Arc::new(Self(Cache::with_weighter(typical, capacity, Bytes)))
+        });
+        Some(Arc::clone(remembered))
+    }
+
+    pub fn get(&self, text: &str) -> Option<Entry> {
+        self.0.get(text)
+    }
+
+    pub fn insert(&self, jwt: VerifiedJwt) -> Entry {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        let entry = Entry { jwt: Arc::new(jwt), id: NEXT.fetch_add(1, Ordering::Relaxed) };
+        self.0.insert(ByText(Arc::clone(&entry.jwt)), entry.clone());
+        entry
+    }
+}
+
+impl std::fmt::Debug for Remembered {
+    /// Without the tokens.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Remembered").finish_non_exhaustive()
+    }
+}
+
+/// A token, as the key that it is found by.
+struct ByText(Arc<VerifiedJwt>);
+
+impl Hash for ByText {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.text().hash(state);
+    }
+}
+
+impl PartialEq for ByText {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.text() == other.0.text()
+    }
+}
+
+impl Eq for ByText {}
+
+impl Equivalent<ByText> for str {
+    fn equivalent(&self, key: &ByText) -> bool {
+        self == key.0.text()
+    }
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<ByText, Entry> for Bytes {
+    fn weight(&self, _: &ByText, entry: &Entry) -> u64 {
+        /// The cache's own slots, and what the allocator adds.
+        const OVERHEAD: usize = 256;
+        (entry.jwt.size() + OVERHEAD) as u64
+    }
+}

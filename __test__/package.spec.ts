@@ -51,6 +51,8 @@ describe('the packed tarball', () => {
       'lib/calls.js',
       'lib/errors.js',
       'lib/options.js',
+      'lib/recent.js',
+      'lib/templates.js',
       'package.json',
     ]);
     expect(binaries).toHaveLength(1);

@@ -1,6 +1,7 @@
 // A stand-in for Stack Auth on loopback: its tokens, key sets and errors are made by Stack Auth's
 // own code, `@stackframe/stack-shared`.
 
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
@@ -41,7 +42,8 @@ async function keysOf(secret, audience) {
 
 /** The state of the stand-in, and what tests and the demo do to it. */
 export class StandIn {
-  projectId = 'b3a0c2d4-1e5f-4a6b-8c7d-9e0f1a2b3c4d';
+  /** Its own, for ports come back, and the addon remembers key sets by address. */
+  projectId = /** @type {string} */ (randomUUID());
   secretServerKey = 'ssk_stand-in_0123456789';
   /** What came in, oldest first: `"/api/v1/users/me"`. */
   requests = /** @type {Request[]} */ ([]);

@@ -1,0 +1,261 @@
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+
+import { type Response, type StandIn, userOf } from '../demo/stand-in.js';
+import { getUser } from '../index.js';
+import {
+  answer,
+  failure,
+  hang,
+  refuseConnections,
+  startIssuer,
+  status,
+  timed,
+  withKid,
+} from './support/cache-issuer.js';
+
+const UNAVAILABLE = { code: 'ERR_API_UNAVAILABLE', status: 503, retryable: true };
+const LIMITED = { code: 'ERR_API_RATE_LIMITED', status: 503, retryable: true };
+const LATE = { code: 'ERR_API_TIMEOUT', status: 503, retryable: true };
+
+describe('a bad token is refused without a request for the user:', () => {
+  const forge = (token: string) => {
+    const [header, payload, signature] = token.split('.');
+    return [header, payload, signature?.replace(/^./, (c) => (c === 'A' ? 'B' : 'A'))].join('.');
+  };
+
+  test.each<[string, string, (issuer: StandIn) => Promise<string>]>([
+    ['expired', 'ERR_JWT_EXPIRED', (issuer) => issuer.mint({ expiresIn: -1 })],
+    [
+      'forged',
+      'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
+      async (issuer) => forge(await issuer.mint()),
+    ],
+    [
+      'under an unknown key',
+      'ERR_JWKS_NO_MATCHING_KEY',
+      async (issuer) => withKid(await issuer.mint(), 'unknown'),
+    ],
+    [
+      'of another issuer',
+      'ERR_JWT_CLAIM_VALIDATION_FAILED',
+      (issuer) => issuer.mint({ base: 'https://api.example.com' }),
+    ],
+    [
+      'of a user type that is not allowed',
+      'ERR_USER_TYPE_NOT_ALLOWED',
+      (issuer) => issuer.mint({ type: 'anonymous' }),
+    ],
+  ])('%s', async (_what, code, mint) => {
+    const issuer = await startIssuer();
+    const error = await failure(getUser(await mint(issuer), issuer.options));
+    expect(error).toMatchObject({ code, retryable: false });
+    expect(error.status).toBe(code === 'ERR_USER_TYPE_NOT_ALLOWED' ? 403 : 401);
+    expect(issuer.userRequests).toBe(0);
+  });
+
+  test.each<[string, (token: string) => string]>([
+    ['garbage', () => 'garbage'],
+    ['empty', () => ''],
+    ['of nothing but dots', () => '..'],
+    ['with a line feed', (token) => `${token}\nx-injected: 1`],
+    ['with a whole header', (token) => `${token}\r\nx-injected: 1\r\n\r\n`],
+    ['with a zero byte', (token) => `${token}\0`],
+    ['with more than ASCII', (token) => token.replace('.', '.é')],
+    ['after a scheme', (token) => `Bearer ${token}`],
+    ['too long', (token) => token.padEnd(20_000, 'A')],
+  ])('%s', async (_what, spoil) => {
+    const issuer = await startIssuer();
+    answer(issuer, '/', status(500));
+    const error = await failure(getUser(spoil(await issuer.mint()), issuer.options));
+    expect(error).toMatchObject({ code: 'ERR_JWS_INVALID', status: 401, retryable: false });
+    expect(issuer.requests).toEqual([]);
+  });
+
+  test.each([
+    [undefined],
+    [null],
+    [42],
+    [true],
+    [{}],
+    [['e30.e30.AA']],
+    [Buffer.from('e30.e30.AA')],
+    [Symbol('e30.e30.AA')],
+  ])('no string at all (%s)', async (token) => {
+    const issuer = await startIssuer();
+    const error = await failure(getUser(token as unknown as string, issuer.options));
+    expect(error).toMatchObject({ code: 'ERR_JWS_INVALID', status: 401, retryable: false });
+    expect(issuer.requests).toEqual([]);
+  });
+});
+
+describe('where no keys are to be had, the API is asked all the same', () => {
+  test.each([
+    ['JWKS is down', status(503)],
+    ['JWKS knows no such project', status(404)],
+    ['JWKS is nonsense', status(200)],
+  ])('because %s', async (_why, misbehave) => {
+    const issuer = await startIssuer();
+    answer(issuer, 'jwks', misbehave);
+    expect(await getUser(await issuer.mint(), issuer.options)).toEqual(userOf());
+    expect(await getUser(await issuer.mint(), issuer.options), 'backing off').toEqual(userOf());
+  });
+
+  test('because JWKS hangs, and in time', async () => {
+    const issuer = await startIssuer();
+    answer(issuer, 'jwks', hang);
+    const options = { ...issuer.options, timeout: 1_000 };
+    expect(await getUser(await issuer.mint(), options)).toEqual(userOf());
+  });
+
+  test('and its word counts', async () => {
+    const issuer = await startIssuer();
+    answer(issuer, 'jwks', status(503));
+    const error = await failure(getUser(await issuer.mint({ expiresIn: -1 }), issuer.options));
+    expect(error).toMatchObject({
+      code: 'ERR_USER_UNAUTHENTICATED',
+      status: 401,
+      retryable: false,
+      stackCode: 'ACCESS_TOKEN_EXPIRED',
+    });
+  });
+});
+
+describe('another try is made', () => {
+  /** Misbehaves so many times, and then answers as usual. */
+  async function startFlaky(times: number, misbehave: (response: Response) => unknown) {
+    const issuer = await startIssuer();
+    answer(issuer, 'users/me', (_request, response) => {
+      if (issuer.userRequests > times) {
+        return false;
+      }
+      misbehave(response);
+    });
+    return issuer;
+  }
+
+  test.each([500, 502, 503, 504, 429])('twice after %d', async (code) => {
+    const issuer = await startFlaky(2, (response) => response.writeHead(code).end());
+    expect(await getUser(await issuer.mint(), issuer.options)).toEqual(userOf());
+    expect(issuer.userRequests).toBe(3);
+  });
+
+  test.each([
+    ['is reset', (response: Response) => response.socket?.resetAndDestroy()],
+    ['is closed', (response: Response) => response.socket?.destroy()],
+    [
+      'breaks off inside the body',
+      (response: Response) => {
+        response.writeHead(200).write('{"id":');
+        setImmediate(() => response.socket?.destroy());
+      },
+    ],
+  ])('after a connection that %s', async (_what, misbehave) => {
+    const issuer = await startFlaky(1, misbehave);
+    expect(await getUser(await issuer.mint(), issuer.options)).toEqual(userOf());
+    expect(issuer.userRequests).toBe(2);
+  });
+
+  test.each([
+    [500, UNAVAILABLE],
+    [503, UNAVAILABLE],
+    [429, LIMITED],
+  ])('but not more than twice after %d', async (code, expected) => {
+    const issuer = await startFlaky(9, (response) => response.writeHead(code).end());
+    const error = await failure(getUser(await issuer.mint(), issuer.options));
+    expect(error).toMatchObject(expected);
+    expect(issuer.userRequests).toBe(3);
+  });
+
+  test('but in vain where there is no server', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    await getUser(token, issuer.options);
+    await refuseConnections(issuer);
+    const error = await failure(getUser(token, issuer.options));
+    expect(error).toMatchObject({
+      ...UNAVAILABLE,
+      cause: { message: expect.stringMatching(/refused/i) },
+    });
+  });
+
+  test.each([
+    [429, 'a second', () => '1'],
+    [503, 'a second', () => '1'],
+    [429, 'a date', () => new Date(Date.now() + 2_000).toUTCString()],
+  ])('after %d when Retry-After says so with %s', async (code, _what, retryAfter) => {
+    const issuer = await startFlaky(1, (response) =>
+      response.writeHead(code, { 'retry-after': retryAfter() }).end(),
+    );
+    const token = await issuer.mint();
+    const [user, millis] = await timed(() => getUser(token, issuer.options));
+    expect(user).toEqual(userOf());
+    expect(millis).toBeGreaterThan(950);
+    expect(issuer.userRequests).toBe(2);
+  });
+
+  test.each([
+    [429, LIMITED],
+    [503, UNAVAILABLE],
+  ])('but not after %d with a Retry-After beyond the time-out', async (code, expected) => {
+    const issuer = await startFlaky(9, (response) =>
+      response.writeHead(code, { 'retry-after': '60' }).end(),
+    );
+    const token = await issuer.mint();
+    const [error, millis] = await timed(() => failure(getUser(token, issuer.options)));
+    expect(error).toMatchObject(expected);
+    expect(millis).toBeLessThan(1_000);
+    expect(issuer.userRequests).toBe(1);
+  });
+
+  test.each([400, 401, 403, 404, 302])('but not after %d', async (code) => {
+    const issuer = await startFlaky(9, (response) => response.writeHead(code).end());
+    await failure(getUser(await issuer.mint(), issuer.options));
+    expect(issuer.userRequests).toBe(1);
+  });
+});
+
+describe('a call is over in time', () => {
+  test.each([
+    ['the API hangs before the headers', 'users/me', hang],
+    [
+      'the API hangs inside the body',
+      'users/me',
+      (_request: unknown, response: Response) => void response.writeHead(200).write('{"id":'),
+    ],
+    ['JWKS hangs, and the API too', '/', hang],
+  ] as const)('although %s', async (_what, path, misbehave) => {
+    const issuer = await startIssuer();
+    answer(issuer, path, misbehave);
+    const token = await issuer.mint();
+    const options = { ...issuer.options, timeout: 300 };
+    const [error, millis] = await timed(() => failure(getUser(token, options)));
+    expect(error).toMatchObject(LATE);
+    expect(millis).toBeGreaterThan(290);
+    expect(millis).toBeLessThan(300 + 250);
+  });
+});
+
+describe('a redirect', () => {
+  test.each([301, 302, 303, 307, 308])('with %d is not followed', async (code) => {
+    const [issuer, other] = [await startIssuer(), await startIssuer()];
+    answer(issuer, 'users/me', ({ url }, response) =>
+      response.writeHead(code, { location: `${other.url}${url}` }).end(),
+    );
+    const error = await failure(getUser(await issuer.mint(), issuer.options));
+    expect(error).toMatchObject(UNAVAILABLE);
+    expect(other.requests).toEqual([]);
+  });
+});
+
+test('without a secret key no user can be asked for, but as a client', async () => {
+  vi.stubEnv('HEXCLAVE_SECRET_SERVER_KEY', '');
+  vi.stubEnv('STACK_SECRET_SERVER_KEY', '');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const issuer = await startIssuer();
+  const { projectId, baseUrl } = issuer.options;
+  const token = await issuer.mint();
+  const error = await failure(getUser(token, { projectId, baseUrl }));
+  expect(error).toMatchObject({ code: 'ERR_CONFIG', status: 500, retryable: false });
+  expect(issuer.requests).toEqual([]);
+  await getUser(token, { projectId, baseUrl, accessType: 'client' });
+});

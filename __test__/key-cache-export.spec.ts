@@ -1,0 +1,160 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { describe, expect, test } from 'vitest';
+
+import { sendJson } from '../demo/stand-in.js';
+import { StackAuth, verifyJwt } from '../index.js';
+import {
+  answerKeys,
+  DOWN,
+  failure,
+  keysOfAge,
+  refuseConnections,
+  startIssuer,
+  statsOf,
+  times,
+} from './support/cache-issuer.js';
+
+describe('warmUp', () => {
+  test('fetches once, before the first token comes', async () => {
+    const issuer = await startIssuer();
+    const client = new StackAuth(issuer.options);
+    await Promise.all([client.warmUp(), client.warmUp()]);
+    await client.warmUp();
+    await client.verifyJwt(await issuer.mint());
+    expect(issuer.jwksRequests).toBe(1);
+  });
+
+  test('rejects if there are no keys to be had', async () => {
+    const issuer = await startIssuer();
+    await refuseConnections(issuer);
+    expect(await failure(new StackAuth(issuer.options).warmUp())).toMatchObject(DOWN);
+  });
+
+  test('has nothing to do where keys were handed in', async () => {
+    const issuer = await startIssuer();
+    const keys = await keysOfAge(issuer, 1_000);
+    await new StackAuth({ ...issuer.options, keys }).warmUp();
+    expect(statsOf(issuer).fetches).toBe(0);
+  });
+});
+
+describe('exportKeys', () => {
+  test('gives nothing before a fetch, and then what came and when', async () => {
+    const issuer = await startIssuer();
+    const client = new StackAuth(issuer.options);
+    expect(client.exportKeys()).toBeUndefined();
+    const earliest = Date.now();
+    await client.warmUp();
+    const keys = client.exportKeys();
+    expect(keys?.jwks).toEqual(await issuer.keySet());
+    expect(keys?.uat).toBeGreaterThanOrEqual(earliest);
+    expect(keys?.uat).toBeLessThanOrEqual(Date.now());
+  });
+
+  test('is not upset by a byte order mark', async () => {
+    const issuer = await startIssuer();
+    answerKeys(issuer, async (_request, response) =>
+      response.end(`\ufeff${JSON.stringify(await issuer.keySet())}`),
+    );
+    const client = new StackAuth(issuer.options);
+    await client.verifyJwt(await issuer.mint());
+    expect(client.exportKeys()?.jwks).toEqual(await issuer.keySet());
+  });
+});
+
+describe('exported keys', () => {
+  test('serve an address that was never asked, also after a way through JSON', async () => {
+    const source = await startIssuer();
+    const client = new StackAuth(source.options);
+    await client.warmUp();
+    const keys = JSON.parse(JSON.stringify(client.exportKeys()));
+
+    const issuer = await startIssuer();
+    issuer.projectId = source.projectId;
+    await verifyJwt(await issuer.mint(), { ...issuer.options, keys });
+    expect(statsOf(issuer)).toMatchObject({ fetches: 0, kids: client.stats().keys.kids });
+    expect(issuer.requests).toEqual([]);
+  });
+
+  test('that are stale are refreshed', async () => {
+    const issuer = await startIssuer();
+    const keys = await keysOfAge(issuer, 700_000);
+    await verifyJwt(await issuer.mint(), { ...issuer.options, keys });
+    expect(issuer.jwksRequests).toBe(1);
+    expect(statsOf(issuer).age).toBeLessThan(600_000);
+  });
+
+  test('from the future are no fresher than those of now', async () => {
+    const issuer = await startIssuer();
+    const keys = await keysOfAge(issuer, -3_600_000);
+    new StackAuth({ ...issuer.options, keys });
+    await sleep(15);
+    await verifyJwt(await issuer.mint(), { ...issuer.options, cacheMaxAge: 10 });
+    expect(issuer.jwksRequests).toBe(1);
+  });
+
+  test('do not replace newer ones', async () => {
+    const issuer = await startIssuer();
+    const old = await keysOfAge(issuer, 1_000);
+    issuer.rotate({ withdraw: true });
+    await verifyJwt(await issuer.mint(), issuer.options);
+    const { kids } = statsOf(issuer);
+    new StackAuth({ ...issuer.options, keys: old });
+    expect(statsOf(issuer).kids).toEqual(kids);
+  });
+
+  test('do not replace themselves, and so leave what is known besides, as the ETag', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    answerKeys(issuer, async (_request, response) =>
+      sendJson(response, 200, await issuer.keySet(), { etag: '"1"' }),
+    );
+    const client = new StackAuth(issuer.options);
+    await client.warmUp();
+    // More than once, for clocks do not tick together.
+    for (const clockTolerance of times(30, (index) => index)) {
+      new StackAuth({ ...issuer.options, clockTolerance, keys: client.exportKeys() });
+      await client.verifyJwt(token, { cacheMaxAge: 0 });
+      await sleep(1);
+    }
+    const sent = issuer.requests.slice(1).map(({ headers }) => headers['if-none-match']);
+    expect(new Set(sent)).toEqual(new Set(['"1"']));
+  });
+
+  test('replace older ones', async () => {
+    const issuer = await startIssuer();
+    await verifyJwt(await issuer.mint(), issuer.options);
+    issuer.rotate({ withdraw: true });
+    await sleep(5);
+    const keys = await keysOfAge(issuer, 0);
+    await verifyJwt(await issuer.mint(), { ...issuer.options, keys });
+    expect(issuer.jwksRequests).toBe(1);
+  });
+});
+
+describe('stats', () => {
+  test('tell of fetches, failures and ages', async () => {
+    const issuer = await startIssuer();
+    const url = `${issuer.url}/api/v1/projects/${issuer.projectId}/.well-known/jwks.json`;
+    const none = { url, kids: [], fetches: 0, failedFetches: 0, failuresInARow: 0 };
+    expect(statsOf(issuer)).toEqual(none);
+
+    await verifyJwt(await issuer.mint(), issuer.options);
+    const age = expect.toSatisfy((ms) => ms >= 0 && ms < 30_000);
+    const kids = (await issuer.keySet()).keys.map(({ kid }) => kid);
+    const warm = { ...none, kids, age, fetches: 1 };
+    expect(statsOf(issuer)).toEqual(warm);
+
+    answerKeys(issuer, (_request, response) => sendJson(response, 200, 'nonsense'));
+    await verifyJwt(await issuer.mint(), { ...issuer.options, cacheMaxAge: 0 });
+    expect(statsOf(issuer)).toEqual({
+      ...warm,
+      fetches: 2,
+      failedFetches: 1,
+      failuresInARow: 1,
+      lastError: 'ERR_JWKS_INVALID',
+      nextAttemptIn: expect.toSatisfy((ms) => ms >= 0 && ms <= 250),
+    });
+  });
+});

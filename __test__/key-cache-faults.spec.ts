@@ -1,0 +1,239 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { describe, expect, test } from 'vitest';
+
+import { type Response, type StandIn, sendJson } from '../demo/stand-in.js';
+import { verifyJwt } from '../index.js';
+import {
+  acceptConnections,
+  answerKeys,
+  backOffOf,
+  DOWN,
+  failure,
+  hang,
+  keysOfAge,
+  refuseConnections,
+  startIssuer,
+  statsOf,
+  status,
+  timed,
+  times,
+  until,
+  withKid,
+} from './support/cache-issuer.js';
+
+const LATE = { code: 'ERR_JWKS_TIMEOUT', status: 503, retryable: true };
+const NO_PROJECT = { code: 'ERR_CONFIG', status: 500, retryable: false };
+
+/** After the fault is gone and the back-off is over, all is well again. */
+async function recovers(issuer: StandIn) {
+  issuer.intercept = undefined;
+  await backOffOf(issuer);
+  await verifyJwt(await issuer.mint(), issuer.options);
+  const { failuresInARow, lastError, nextAttemptIn } = statsOf(issuer);
+  expect([failuresInARow, lastError, nextAttemptIn]).toEqual([0, undefined, undefined]);
+}
+
+describe('an outage', () => {
+  test('leaves a cold cache with nothing to go by', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    await refuseConnections(issuer);
+    const error = await failure(verifyJwt(token, issuer.options));
+    expect(error).toMatchObject({ ...DOWN, cause: { message: expect.stringMatching(/refused/i) } });
+    await acceptConnections(issuer);
+    await recovers(issuer);
+  });
+
+  test('leaves known keys good, past their freshness too', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const options = { ...issuer.options, keys: await keysOfAge(issuer, 700_000) };
+    await refuseConnections(issuer);
+    await verifyJwt(token, options);
+    await verifyJwt(token, options);
+    expect(statsOf(issuer).failuresInARow).toBeGreaterThan(0);
+
+    await acceptConnections(issuer);
+    await backOffOf(issuer);
+    await verifyJwt(token, options);
+    await until(() => statsOf(issuer).failuresInARow === 0);
+  });
+
+  test('fails closed with staleIfError 0', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    await verifyJwt(token, issuer.options);
+    await refuseConnections(issuer);
+    const options = { ...issuer.options, cacheMaxAge: 10, staleIfError: 0 };
+    await sleep(15);
+    expect(await failure(verifyJwt(token, options))).toMatchObject(DOWN);
+    expect(await failure(verifyJwt(token, options)), 'while backing off').toMatchObject(DOWN);
+  });
+
+  test('that outlasts staleIfError makes known keys unknown', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    await verifyJwt(token, issuer.options);
+    await refuseConnections(issuer);
+    const options = { ...issuer.options, cacheMaxAge: 10, staleIfError: 990 };
+    await sleep(15);
+    await verifyJwt(token, options);
+    await sleep(1_000);
+    expect(await failure(verifyJwt(token, options))).toMatchObject(DOWN);
+  });
+
+  test('counts for keys from outside by their age', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const keys = await keysOfAge(issuer, 4_300_000);
+    await refuseConnections(issuer);
+    expect(await failure(verifyJwt(token, { ...issuer.options, keys }))).toMatchObject(DOWN);
+  });
+
+  test('makes a kid that is not in the set nobody’s fault', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    await verifyJwt(token, issuer.options);
+    await refuseConnections(issuer);
+    for (const unknown of times(50, (index) => withKid(token, `unknown-${index}`))) {
+      expect(await failure(verifyJwt(unknown, issuer.options))).toMatchObject(DOWN);
+    }
+    expect(statsOf(issuer).fetches).toBeLessThanOrEqual(3);
+    await verifyJwt(token, issuer.options);
+  });
+
+  test('that hangs makes only the first callers wait for stale keys', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const keys = await keysOfAge(issuer, 700_000);
+    answerKeys(issuer, hang);
+    const options = { ...issuer.options, keys, timeout: 300 };
+    await verifyJwt(token, options);
+    const [, millis] = await timed(async () => {
+      for (const call of times(20, () => () => verifyJwt(token, options))) {
+        await call();
+      }
+    });
+    expect(millis).toBeLessThan(20 * 300);
+  });
+});
+
+describe('back-off', () => {
+  test('makes 50 calls five fetches at most, and the calls in between fail at once', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    answerKeys(issuer, async (_request, response) => {
+      await sleep(50);
+      response.writeHead(500).end();
+    });
+    const atOnce = [];
+    for (const call of times(50, () => () => failure(verifyJwt(token, issuer.options)))) {
+      const { fetches } = statsOf(issuer);
+      const [error, millis] = await timed(call);
+      expect(error).toMatchObject(DOWN);
+      if (statsOf(issuer).fetches === fetches) {
+        atOnce.push(millis);
+      }
+      await sleep(5);
+    }
+    expect(issuer.jwksRequests).toBeGreaterThan(1);
+    expect(issuer.jwksRequests).toBeLessThanOrEqual(5);
+    const mean = atOnce.reduce((sum, millis) => sum + millis, 0) / atOnce.length;
+    expect(mean).toBeLessThan(10);
+    await recovers(issuer);
+  });
+
+  test('lets a concurrent crowd fail with one fetch', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    answerKeys(issuer, status(500));
+    const errors = times(50, () => failure(verifyJwt(token, issuer.options)));
+    for (const error of await Promise.all(errors)) {
+      expect(error).toMatchObject(DOWN);
+    }
+    expect(issuer.jwksRequests).toBe(1);
+  });
+});
+
+describe('an answer with status', () => {
+  test('404 means that the operator has named no project', async () => {
+    const issuer = await startIssuer();
+    const options = { ...issuer.options, projectId: 'unknown' };
+    const token = await issuer.mint({ projectId: 'unknown' });
+    expect(await failure(verifyJwt(token, options))).toMatchObject(NO_PROJECT);
+    expect(await failure(verifyJwt(token, options)), 'backing off').toMatchObject(NO_PROJECT);
+    expect(issuer.jwksRequests).toBe(1);
+  });
+
+  test.each([201, 204, 400, 401, 403, 429, 500, 502, 503])('%d is no set', async (code) => {
+    const issuer = await startIssuer();
+    answerKeys(issuer, async (_request, response) =>
+      sendJson(response, code, await issuer.keySet()),
+    );
+    expect(await failure(verifyJwt(await issuer.mint(), issuer.options))).toMatchObject(DOWN);
+  });
+
+  test.each([301, 302, 303, 307, 308])('%d is not followed', async (code) => {
+    const [issuer, other] = [await startIssuer(), await startIssuer()];
+    answerKeys(issuer, ({ url }, response) =>
+      response.writeHead(code, { location: `${other.url}${url}` }).end(),
+    );
+    expect(await failure(verifyJwt(await issuer.mint(), issuer.options))).toMatchObject(DOWN);
+    expect(other.requests).toEqual([]);
+  });
+
+  test('404 leaves known keys good', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    await verifyJwt(token, issuer.options);
+    answerKeys(issuer, status(404));
+    await verifyJwt(token, { ...issuer.options, cacheMaxAge: 0 });
+  });
+});
+
+describe('a connection that', () => {
+  const begin = (response: Response) => response.writeHead(200).write('{"keys":[');
+
+  test.each([
+    ['hangs before the headers', () => {}],
+    ['hangs inside the body', begin],
+    [
+      'trickles',
+      (response: Response) => {
+        begin(response);
+        const trickle = setInterval(() => response.write(' '), 20);
+        response.on('close', () => clearInterval(trickle));
+      },
+    ],
+  ])('%s is given up in time', async (_what, misbehave) => {
+    const issuer = await startIssuer();
+    answerKeys(issuer, (_request, response) => void misbehave(response));
+    const options = { ...issuer.options, timeout: 300 };
+    const token = await issuer.mint();
+    const [error, millis] = await timed(() => failure(verifyJwt(token, options)));
+    expect(error).toMatchObject(LATE);
+    expect(millis).toBeGreaterThan(290);
+    expect(millis).toBeLessThan(300 + 250);
+    await recovers(issuer);
+  });
+
+  test.each([
+    ['is reset', (response: Response) => response.socket?.resetAndDestroy()],
+    ['is closed', (response: Response) => response.socket?.destroy()],
+    ['speaks something else', (response: Response) => response.socket?.end('SSH-2.0-x\r\n\r\n')],
+    [
+      'breaks off inside the body',
+      (response: Response) => {
+        begin(response);
+        setImmediate(() => response.socket?.destroy());
+      },
+    ],
+  ])('%s is a failed fetch', async (_what, misbehave) => {
+    const issuer = await startIssuer();
+    answerKeys(issuer, (_request, response) => void misbehave(response));
+    const error = await failure(verifyJwt(await issuer.mint(), issuer.options));
+    expect(error).toMatchObject({ ...DOWN, cause: expect.any(Error) });
+    await recovers(issuer);
+  });
+});

@@ -1,0 +1,19 @@
+// A process of its own: makes one call, and at a message aborts it, if it still can, says how it
+// went, and has nothing left to do.
+
+import { on } from 'node:events';
+
+import { getUser, verifyJwt } from '../../index.js';
+
+const messages = on(process, 'message');
+const [{ call, token, options, abortable }] = (await messages.next()).value;
+const controller = new AbortController();
+const ending = messages.next().then(() => controller.abort());
+const signal = abortable ? controller.signal : undefined;
+const ask = /** @type {typeof verifyJwt} */ (call === 'getUser' ? getUser : verifyJwt);
+const outcome = await ask(token, { ...options, signal }).then(
+  () => 'done',
+  (error) => error.name,
+);
+await ending;
+process.send?.(outcome, () => process.disconnect());

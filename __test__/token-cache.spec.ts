@@ -1,0 +1,177 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { describe, expect, test } from 'vitest';
+
+import { StackAuth, verifyJwt } from '../index.js';
+import { startIssuer } from './support/cache-issuer.js';
+import { base64url, newSigner, type Signer, sign } from './support/tokens.js';
+
+/** Often enough for every way through the cache: new, remembered, and parsed on this thread. */
+async function often<T>(call: () => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  for (let time = 0; time < 4; time += 1) {
+    results.push(await call());
+  }
+  return results;
+}
+
+const headerOf = ({ jwk }: Signer) => ({ alg: 'ES256', kid: jwk.kid });
+
+describe('a remembered token', () => {
+  test('has the same payload each time, in an object of its own', async () => {
+    const issuer = await startIssuer();
+    const claims = { nested: { list: [1, { deep: null }] }, text: '\u2028é', big: 2 ** 60 };
+    const token = await issuer.mint({ type: 'anonymous', claims });
+    const options = { ...issuer.options, allowAnonymous: true };
+    const [first, ...others] = await often(() => verifyJwt(token, options));
+    for (const other of others) {
+      expect(other).toEqual(first);
+      expect(Object.keys(other.payload)).toEqual(Object.keys(first!.payload));
+      other.payload.sub = 'mallory';
+      (other.payload as any).nested.list[1].deep = 'changed';
+      (other.payload.restricted_reason as any).type = 'changed';
+      other.protectedHeader.kid = 'changed';
+    }
+    expect(await verifyJwt(token, options)).toEqual(first);
+  });
+
+  test('may have a claim called __proto__', async () => {
+    const issuer = await startIssuer();
+    const key = newSigner('k');
+    const now = Math.floor(Date.now() / 1_000);
+    const { projectId, url } = issuer;
+    const iss = `${url}/api/v1/projects/${projectId}`;
+    const claims = `{"__proto__":{"a":1},"iss":"${iss}","aud":"${projectId}","sub":"s","exp":${now + 60}}`;
+    const token = sign(headerOf(key), claims, key);
+    const options = {
+      ...issuer.options,
+      keys: { jwks: { keys: [{ ...key.jwk }] }, uat: Date.now() },
+    };
+    for (const { payload } of await often(() => verifyJwt(token, options))) {
+      expect(Object.keys(payload)).toContain('__proto__');
+      expect(Object.getPrototypeOf(payload)).toBe(Object.prototype);
+      expect(JSON.stringify(payload)).toBe(claims);
+    }
+  });
+
+  test('expires, without an iat as well', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint({ expiresIn: 2, claims: { iat: undefined } });
+    await often(() => verifyJwt(token, issuer.options));
+    const later = { ...issuer.options, currentDate: new Date(Date.now() + 60_000) };
+    await expect(verifyJwt(token, later)).rejects.toMatchObject({ code: 'ERR_JWT_EXPIRED' });
+    await sleep(2_100);
+    await expect(verifyJwt(token, issuer.options)).rejects.toMatchObject({
+      code: 'ERR_JWT_EXPIRED',
+    });
+  });
+
+  test('is refused once its key is withdrawn', async () => {
+    const issuer = await startIssuer();
+    const options = { ...issuer.options, cacheMaxAge: 300 };
+    const token = await issuer.mint();
+    await often(() => verifyJwt(token, options));
+    issuer.rotate({ withdraw: true });
+    await sleep(350);
+    await verifyJwt(await issuer.mint(), options);
+    await expect(verifyJwt(token, options)).rejects.toMatchObject({
+      code: 'ERR_JWKS_NO_MATCHING_KEY',
+    });
+  });
+
+  test('is refused if another key has taken its kid', async () => {
+    const issuer = await startIssuer();
+    const [one, other] = [newSigner('same'), newSigner('same')];
+    const iss = `${issuer.url}/api/v1/projects/${issuer.projectId}`;
+    const exp = Math.floor(Date.now() / 1_000) + 60;
+    const token = sign(headerOf(one), { iss, aud: issuer.projectId, sub: 's', exp }, one);
+    const withKey = (jwk: object, uat: number) => ({
+      ...issuer.options,
+      keys: { jwks: { keys: [jwk as Record<string, unknown>] }, uat },
+    });
+    const uat = Date.now() - 1_000;
+    await often(() => verifyJwt(token, withKey(one.jwk, uat)));
+    await expect(verifyJwt(token, withKey(other.jwk, uat + 500))).rejects.toMatchObject({
+      code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
+    });
+  });
+
+  test('is nothing to another project, issuer or option', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint({ type: 'anonymous' });
+    const anonymous = { ...issuer.options, allowAnonymous: true };
+    await often(() => verifyJwt(token, anonymous));
+    await expect(verifyJwt(token, issuer.options)).rejects.toMatchObject({ status: 403 });
+    await expect(verifyJwt(token, { ...anonymous, projectId: 'another' })).rejects.toMatchObject({
+      code: 'ERR_CONFIG',
+    });
+    const other = await startIssuer();
+    other.projectId = issuer.projectId;
+    await expect(verifyJwt(token, { ...anonymous, baseUrl: other.url })).rejects.toMatchObject({
+      code: 'ERR_JWT_CLAIM_VALIDATION_FAILED',
+      claim: 'iss',
+    });
+    const late = { ...anonymous, currentDate: new Date(0) };
+    await expect(verifyJwt(token, late)).resolves.toBeDefined();
+    await expect(verifyJwt(token, anonymous)).resolves.toBeDefined();
+  });
+
+  test('is another token if a byte of it is another', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    await often(() => verifyJwt(token, issuer.options));
+    const [header, payload, signature] = token.split('.') as [string, string, string];
+    for (let at = 0; at < token.length; at += 7) {
+      const changed = token[at] === 'A' ? 'B' : 'A';
+      const text = token.slice(0, at) + changed + token.slice(at + 1);
+      await expect(verifyJwt(text, issuer.options), `at ${at}`).rejects.toMatchObject({
+        status: 401,
+      });
+    }
+    const claims = JSON.parse(String(Buffer.from(payload, 'base64url')));
+    const forged = `${header}.${base64url({ ...claims, sub: 'mallory' })}.${signature}`;
+    for (const error of await often(() => verifyJwt(forged, issuer.options).catch((e) => e))) {
+      expect(error.code).toBe('ERR_JWS_SIGNATURE_VERIFICATION_FAILED');
+    }
+  });
+
+  test('counts while the issuer is down', async () => {
+    const issuer = await startIssuer();
+    const options = { ...issuer.options, cacheMaxAge: 100 };
+    const token = await issuer.mint();
+    await often(() => verifyJwt(token, options));
+    issuer.intercept = (_, response) => response.writeHead(500).end();
+    await sleep(120);
+    await often(() => verifyJwt(token, options));
+    const closed = { ...options, staleIfError: 0 };
+    await expect(verifyJwt(token, closed)).rejects.toMatchObject({ status: 503 });
+  });
+});
+
+describe('tokenCacheBytes', () => {
+  test('of 0 remembers nothing, and all is as before', async () => {
+    const issuer = await startIssuer();
+    const client = new StackAuth({ ...issuer.options, tokenCacheBytes: 0 });
+    const token = await issuer.mint();
+    const [first, ...others] = await often(() => client.verifyJwt(token));
+    for (const other of others) {
+      expect(other).toEqual(first);
+    }
+  });
+
+  test('is a bound: many more tokens than fit in are verified all the same', async () => {
+    const issuer = await startIssuer();
+    const client = new StackAuth({ ...issuer.options, tokenCacheBytes: 20_000 });
+    const tokens = await Promise.all(
+      Array.from({ length: 100 }, (_, n) => issuer.mint({ claims: { n } })),
+    );
+    for (let round = 0; round < 3; round += 1) {
+      const results = await Promise.all(tokens.map((token) => client.verifyJwt(token)));
+      expect(results.map(({ payload }) => payload.n)).toEqual(tokens.map((_, n) => n));
+    }
+  });
+
+  test.each([-1, Number.NaN, 1e15, '1'])('of %s is refused', (tokenCacheBytes) => {
+    const options = { projectId: 'p', tokenCacheBytes } as object;
+    expect(() => new StackAuth(options)).toThrow(expect.objectContaining({ code: 'ERR_CONFIG' }));
+  });
+});

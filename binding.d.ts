@@ -15,19 +15,29 @@ export declare class Abort {
   abort(): void
 }
 
+/**
+ * Tokens whose signatures are to be checked on other threads, gathered in one turn of the event loop:
+ * one hop for many takes the loop a tenth of the time that a hop for each does.
+ */
+export declare class Batch {
+  constructor()
+  /** Checks the first so many; the outcomes are in the order in which the tokens came. */
+  run(count: number): Promise<Array<Outcome>>
+}
+
 export declare class NativeClient {
   /** A factory, since a constructor cannot return a failure. */
   static create(options: ClientOptions): NativeClient | Failure
   /**
    * A token that was seen before is answered with its number, or with its JSON where that
-   * number is news to the thread (`recall`). A new one is checked here and now if nothing else
-   * is under way (`alone`), and on another thread otherwise. What can be refused without
-   * cryptography is refused on the spot.
+   * number is news to the thread (`recall`). A new one is checked here and now, or put into the
+   * batch if there is one; then the answer is `null`. What can be refused without cryptography
+   * is refused on the spot, and what needs keys from elsewhere is a promise.
    */
-  verify(accessToken: unknown, currentDate: number | undefined | null, alone: boolean, recall: boolean, abort?: Abort | undefined | null): number | string | Failure | Promise<Outcome>
+  verify(accessToken: unknown, currentDate: number | undefined | null, recall: boolean, batch?: Batch | undefined | null, abort?: Abort | undefined | null): number | string | Failure | null | Promise<Outcome>
   getUser(accessToken: unknown, currentDate?: number | undefined | null, abort?: Abort | undefined | null): Failure | Promise<Outcome>
   /** Settles to `null`, as JSON. */
-  warmUp(): Promise<Outcome>
+  warmUp(abort?: Abort | undefined | null): Promise<Outcome>
   exportKeys(): ExportedKeys | null
   stats(): KeyStats
 }

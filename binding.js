@@ -836,4 +836,5 @@ function __napiStampBindingTarget(exportsObject, target) {
 module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __napiLoadedBindingTarget)
 module.exports = nativeBinding
 module.exports.Abort = nativeBinding.Abort
+module.exports.Batch = nativeBinding.Batch
 module.exports.NativeClient = nativeBinding.NativeClient

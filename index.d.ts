@@ -11,7 +11,8 @@
  * `createRemoteJWKSet` and `jwtVerify`.
  *
  * Keys are fetched once per process, shared by all threads and callers, and refreshed ahead of
- * expiry in the background. A token that is bad in itself never costs a request.
+ * expiry in the background. Once they are there, a bad token costs no request, unless its `kid` is not
+ * among them.
  *
  * Always rejects with a {@link StackAuthError}, or with an `AbortError` if `signal` was aborted:
  * - status 401: `ERR_JWT_EXPIRED`, `ERR_JWT_CLAIM_VALIDATION_FAILED`, `ERR_JWT_INVALID`,
@@ -80,6 +81,7 @@ export class StackAuth {
   /**
    * As the function {@link verifyJwt}.
    *
+   * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
    * @param perCall Options that count for this call in place of the client's.
    */
   verifyJwt(accessToken: string, perCall?: VerifyJwtOptions): Promise<VerifiedJwt>;
@@ -87,13 +89,15 @@ export class StackAuth {
   /**
    * As the function {@link getUser}.
    *
+   * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
    * @param perCall Options that count for this call in place of the client's.
    */
   getUser(accessToken: string, perCall?: GetUserOptions): Promise<CurrentUser>;
 
   /**
    * Fetches the key set, unless a usable one is at hand: before a server takes its first request,
-   * say. Rejects like {@link verifyJwt} does when there are no keys to be had.
+   * say. Rejects like {@link verifyJwt} does when there are no keys to be had; keys that still count by
+   * `staleIfError` will do.
    */
   warmUp(): Promise<void>;
 
@@ -171,7 +175,8 @@ export interface VerifyJwtOptions {
   currentDate?: Date | undefined;
 
   /**
-   * Milliseconds for the whole call's network part. More than 0.
+   * Milliseconds for the whole call's network part. More than 0, and like all milliseconds here at
+   * most 2,147,483,647.
    *
    * @defaultValue `5000`
    */
@@ -192,7 +197,7 @@ export interface VerifyJwtOptions {
   cacheMaxAge?: number | undefined;
 
   /**
-   * Milliseconds beyond `cacheMaxAge` in which known keys still count while the issuer cannot be
+   * Milliseconds beyond their freshness in which known keys still count while the issuer cannot be
    * reached. 0 fails closed.
    *
    * @defaultValue `3_600_000`
@@ -486,7 +491,7 @@ export class StackAuthError extends Error {
   readonly claim?: 'iss' | 'aud' | 'sub' | 'exp' | 'nbf' | 'iat' | 'is_anonymous' | 'is_restricted';
   /** With `claim`: what was wrong with it; jose's words. */
   readonly reason?: 'missing' | 'invalid' | 'check_failed';
-  /** Stack Auth's own code, if its API refused: `x-stack-known-error`, `"USER_NOT_FOUND"` say. */
+  /** Stack Auth's own code, if its API refused: `"CANNOT_GET_OWN_USER_WITHOUT_USER"`, say. */
   readonly stackCode?: string;
   /** What Stack Auth's API said besides, if it did. */
   readonly details?: Json;

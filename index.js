@@ -2,8 +2,8 @@
 
 const { ask, bind, verify } = require('./lib/calls.js');
 const { StackAuthError } = require('./lib/errors.js');
-const { readOptions } = require('./lib/options.js');
-const { learn, recall } = require('./lib/recent.js');
+const { entriesOf, readOptions } = require('./lib/options.js');
+const { boundOf } = require('./lib/recent.js');
 
 /**
  * @import { Bound } from './lib/calls.js'
@@ -17,7 +17,8 @@ const { learn, recall } = require('./lib/recent.js');
  * @param {unknown} [options]
  */
 async function verifyJwt(accessToken, options) {
-  return verify(recall(options) ?? learn(options), verifyJwt, accessToken);
+  const verified = verify(boundOf(options), verifyJwt, accessToken);
+  return verified instanceof Promise ? await verified : verified;
 }
 
 /**
@@ -25,7 +26,7 @@ async function verifyJwt(accessToken, options) {
  * @param {unknown} [options]
  */
 async function getUser(accessToken, options) {
-  return user(bind(readOptions(options)), getUser, accessToken);
+  return user(bind(readOptions(entriesOf(options))), getUser, accessToken);
 }
 
 class StackAuth {
@@ -36,7 +37,7 @@ class StackAuth {
 
   /** @param {unknown} [options] */
   constructor(options) {
-    this.#options = readOptions(options);
+    this.#options = readOptions(entriesOf(options));
     this.#bound = bind(this.#options);
   }
 
@@ -45,7 +46,8 @@ class StackAuth {
    * @param {unknown} [perCall]
    */
   async verifyJwt(accessToken, perCall) {
-    return verify(this.#with(perCall), this.verifyJwt, accessToken);
+    const verified = verify(this.#with(perCall), StackAuth.prototype.verifyJwt, accessToken);
+    return verified instanceof Promise ? await verified : verified;
   }
 
   /**
@@ -53,11 +55,13 @@ class StackAuth {
    * @param {unknown} [perCall]
    */
   async getUser(accessToken, perCall) {
-    return user(this.#with(perCall), this.getUser, accessToken);
+    return user(this.#with(perCall), StackAuth.prototype.getUser, accessToken);
   }
 
   async warmUp() {
-    await ask(this.#bound, this.warmUp, (client) => client.warmUp());
+    await ask(this.#bound, StackAuth.prototype.warmUp, (client, _date, abort) =>
+      client.warmUp(abort),
+    );
   }
 
   exportKeys() {
@@ -71,7 +75,10 @@ class StackAuth {
 
   /** @param {unknown} perCall */
   #with(perCall) {
-    return perCall === undefined ? this.#bound : bind(readOptions(perCall, this.#options));
+    if (perCall === undefined) {
+      return this.#bound;
+    }
+    return bind(readOptions(entriesOf(perCall), this.#options));
   }
 }
 

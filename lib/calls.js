@@ -1,11 +1,13 @@
 'use strict';
 
-const { Abort, NativeClient } = require('../binding.js');
-const { AbortError, StackAuthError, standAt } = require('./errors.js');
+const { NativeClient } = require('../binding.js');
+const { abortOf, orAborted } = require('./abort.js');
+const checks = require('./checks.js');
+const { StackAuthError, configError } = require('./errors.js');
 const { Templates } = require('./templates.js');
 
 /**
- * @import { Failure, NativeClient as Client } from '../binding'
+ * @import { Abort, Failure, NativeClient as Client } from '../binding'
  * @import { Options } from './options.js'
  */
 
@@ -13,7 +15,7 @@ const { Templates } = require('./templates.js');
  * @typedef {object} Bound options that were checked, and what was made of them
  * @property {Client} client
  * @property {InstanceType<typeof Templates>} templates
- * @property {Date | undefined} currentDate
+ * @property {number | undefined} currentDate
  * @property {AbortSignal | undefined} signal
  */
 
@@ -26,12 +28,17 @@ const clients = new Map();
  * @param {Options} options
  * @returns {Bound}
  */
-function bind({ currentDate, signal, keys, ...settings }) {
-  const { jwks, uat } = /** @type {{ jwks?: object, uat?: number }} */ (keys ?? {});
-  const key = JSON.stringify([settings, uat, jwks]);
+function bind({ currentDate, signal, keys, ...others }) {
+  const exported = keys && {
+    jwks: jsonOf(/** @type {any} */ (keys).jwks),
+    uat: /** @type {any} */ (keys).uat,
+  };
+  // Without a prototype, for the native side would take what a polluted one has.
+  const settings = Object.assign(Object.create(null), others, exported && { keys: exported });
+  const key = JSON.stringify(settings);
   let client = clients.get(key);
   if (!client) {
-    client = create(jwks ? { ...settings, keys: { jwks: JSON.stringify(jwks), uat } } : settings);
+    client = create(settings);
     if (clients.size >= MAX_CLIENTS) {
       clients.delete(/** @type {string} */ (clients.keys().next().value));
     }
@@ -49,11 +56,14 @@ function create(settings) {
   return client;
 }
 
-/** Signature checks of this thread: those on other threads, and those in place since its last turn. */
-let underWay = 0;
-const ended = () => {
-  underWay -= 1;
-};
+/** @param {unknown} jwks */
+function jsonOf(jwks) {
+  try {
+    return String(JSON.stringify(jwks));
+  } catch (cause) {
+    throw configError('keys.jwks must be JSON', cause);
+  }
+}
 
 /**
  * A verified token; a promise of one where other threads are at work.
@@ -63,58 +73,63 @@ const ended = () => {
  * @param {unknown} accessToken
  */
 function verify({ client, templates, currentDate, signal }, caller, accessToken) {
-  const date = currentDate?.getTime();
-  const abort = signal && abortOf(signal, caller);
-  let outcome = client.verify(accessToken, date, underWay === 0, false, abort);
+  const abort = abortOf(signal, () => siteOf(caller));
+  const { batch } = checks;
+  let outcome = client.verify(accessToken, currentDate, false, batch, abort);
   if (typeof outcome === 'number') {
     const known = templates.copy(outcome);
     if (known) {
       return known;
     }
     const id = outcome;
-    outcome = client.verify(accessToken, date, underWay === 0, true, abort);
+    outcome = client.verify(accessToken, currentDate, true, batch, abort);
     if (typeof outcome === 'string') {
-      templates.add(id, outcome);
-      return JSON.parse(outcome);
+      return templates.add(id, outcome);
     }
   }
-  underWay += 1;
-  if (typeof outcome === 'object' && 'then' in outcome) {
-    return settle(outcome.finally(ended), caller, signal, abort);
+  if (outcome === null) {
+    return settle(orAborted(checks.gathered(), signal, abort));
   }
-  queueMicrotask(ended);
+  checks.countInPlace();
   if (typeof outcome === 'string') {
     return JSON.parse(outcome);
   }
-  throw new StackAuthError(/** @type {Failure} */ (outcome), siteOf(caller));
+  const pending = /** @type {Failure | Promise<string | Failure>} */ (outcome);
+  return settleAt(siteOf(caller), pending, signal, abort);
 }
 
 /**
- * The JSON that a native call brings, parsed; or a StackAuthError whose stack points at `caller`.
+ * What a native call brings; a StackAuthError whose stack points at `caller` if it is a failure.
  *
  * @param {Bound} bound
  * @param {Function} caller
  * @param {(client: Client, currentDate?: number, abort?: Abort) => Failure | Promise<string | Failure>} start
  */
 function ask({ client, currentDate, signal }, caller, start) {
-  const abort = signal && abortOf(signal, caller);
-  const outcome = start(client, currentDate?.getTime(), abort);
+  const abort = abortOf(signal, () => siteOf(caller));
+  const outcome = start(client, currentDate, abort);
+  return settleAt(siteOf(caller), outcome, signal, abort);
+}
+
+/**
+ * @param {{ stack?: string }} site
+ * @param {Failure | Promise<string | Failure>} outcome
+ * @param {AbortSignal | undefined} signal
+ * @param {Abort | undefined} abort
+ */
+function settleAt(site, outcome, signal, abort) {
   if ('code' in outcome) {
-    throw new StackAuthError(outcome, siteOf(caller));
+    throw new StackAuthError(outcome, site);
   }
-  return settle(outcome, caller, signal, abort);
+  return settle(orAborted(outcome, signal, abort, site), site);
 }
 
 /**
  * @param {Promise<string | Failure>} pending
- * @param {Function} caller
- * @param {AbortSignal | undefined} signal
- * @param {Abort | undefined} abort
+ * @param {{ stack?: string }} [site]
  */
-async function settle(pending, caller, signal, abort) {
-  // Taken down before the wait, for a native promise has no stack.
-  const site = siteOf(caller);
-  const outcome = await (signal ? orAborted(pending, signal, abort, site) : pending);
+async function settle(pending, site) {
+  const outcome = await pending;
   if (typeof outcome === 'string') {
     return JSON.parse(outcome);
   }
@@ -122,79 +137,9 @@ async function settle(pending, caller, signal, abort) {
 }
 
 /**
- * @param {AbortSignal} signal
- * @param {Function} caller
- */
-function abortOf(signal, caller) {
-  if (signal.aborted) {
-    throw abortError(signal, siteOf(caller));
-  }
-  return new Abort();
-}
-
-/**
- * @template T
- * @param {Promise<T>} pending
- * @param {AbortSignal} signal
- * @param {Abort | undefined} abort
- * @param {{ stack?: string }} site
- * @returns {Promise<T>}
- */
-function orAborted(pending, signal, abort, site) {
-  return new Promise((resolve, reject) => {
-    const forget = onAbort(signal, () => {
-      abort?.abort();
-      reject(abortError(signal, site));
-    });
-    pending.then(resolve, reject).finally(forget);
-  });
-}
-
-/** @type {WeakMap<AbortSignal, Set<() => void>>} */
-const waiting = new WeakMap();
-
-/**
- * One listener a signal, however many calls wait: Node warns of a leak from the eleventh on.
- *
- * @param {AbortSignal} signal
- * @param {() => void} call
- */
-function onAbort(signal, call) {
-  let calls = waiting.get(signal);
-  if (!calls) {
-    calls = new Set();
-    waiting.set(signal, calls);
-    signal.addEventListener('abort', endCalls);
-  }
-  calls.add(call);
-  return () => {
-    calls.delete(call);
-    if (calls.size === 0) {
-      waiting.delete(signal);
-      signal.removeEventListener('abort', endCalls);
-    }
-  };
-}
-
-/** @param {Event} event */
-function endCalls({ target }) {
-  for (const call of waiting.get(/** @type {AbortSignal} */ (target)) ?? []) {
-    call();
-  }
-}
-
-/**
- * @param {AbortSignal} signal
- * @param {{ stack?: string }} site
- */
-function abortError(signal, site) {
-  const error = new AbortError(signal.reason);
-  standAt(error, site);
-  return error;
-}
-
-/**
- * Where `caller` was called.
+ * Where `caller` was called. Taken down before the wait, for a native promise has no stack. It takes
+ * 3 µs, which are nothing beside a request and too much for one check among many: there, `await`
+ * leaves a trace.
  *
  * @param {Function} caller
  * @returns {{ stack?: string }}

@@ -64,7 +64,8 @@ function define(errorClass, name) {
  * @param {{ stack?: string | undefined }} site
  */
 function standAt(error, site) {
-  const frames = site.stack?.split('\n').slice(1) ?? [];
+  // `Error.prepareStackTrace` may have made anything of it.
+  const frames = typeof site.stack === 'string' ? site.stack.split('\n').slice(1) : [];
   error.stack = [`${error.name}: ${error.message}`, ...frames].join('\n');
 }
 
@@ -75,7 +76,7 @@ function standAt(error, site) {
 function configError(message, cause) {
   const error = new StackAuthError({ code: 'ERR_CONFIG', message, status: 500, retryable: false });
   if (cause !== undefined) {
-    error.cause = cause;
+    Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
   }
   return error;
 }

@@ -7,7 +7,7 @@ const { configError } = require('./errors.js');
 /**
  * Options by name, each known to be of its type.
  *
- * @typedef {Record<string, unknown> & { currentDate?: Date, signal?: AbortSignal }} Options
+ * @typedef {Record<string, unknown> & { currentDate?: number, signal?: AbortSignal }} Options
  */
 
 /** @type {(value: unknown) => boolean} */
@@ -17,7 +17,9 @@ const isStringArray = (value) =>
 const isValidDate = (value) => isDate(value) && !Number.isNaN(value.getTime());
 /** @type {(value: any) => boolean} */
 const isSignal = (value) =>
-  typeof value?.aborted === 'boolean' && typeof value.addEventListener === 'function';
+  typeof value?.aborted === 'boolean' &&
+  typeof value.addEventListener === 'function' &&
+  typeof value.removeEventListener === 'function';
 /** @type {(value: any) => boolean} */
 const isKeys = (value) =>
   typeof value?.jwks === 'object' && value.jwks !== null && Number.isFinite(value.uat);
@@ -59,32 +61,31 @@ const ENVIRONMENT = [
 ];
 
 /**
- * Own options of the right types, over defaults. An unknown name is an error: a typing slip must
- * not switch a check off. Inherited members do not count: a polluted prototype must not either.
+ * Options of the right types, over defaults. An unknown name is an error: a typing slip must not switch
+ * a check off.
  *
- * @param {unknown} given
+ * @param {Array<[string, unknown]>} given
  * @param {Options} [defaults]
  * @returns {Options}
  */
 function readOptions(given, defaults) {
   /** @type {Options} */
   const options = Object.assign(Object.create(null), defaults);
-  if (given !== undefined) {
-    for (const [name, value] of entries(given)) {
-      const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
-      if (!option) {
-        const known = Object.keys(OPTIONS).join(', ');
-        throw configError(`unknown option ${JSON.stringify(name)}; known are ${known}`);
-      }
-      if (value === undefined) {
-        continue;
-      }
-      const [expected, test] = option;
-      if (!test(value)) {
-        throw configError(`${name} must be ${expected}, found ${describe(value)}`);
-      }
-      options[name] = value;
+  for (const [name, value] of given) {
+    const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
+    if (!option) {
+      const known = Object.keys(OPTIONS).join(', ');
+      throw configError(`unknown option ${JSON.stringify(name)}; known are ${known}`);
     }
+    if (value === undefined) {
+      continue;
+    }
+    const [expected, test] = option;
+    if (!test(value)) {
+      throw configError(`${name} must be ${expected}, found ${describe(value)}`);
+    }
+    // A Date can change, even to one that is not valid.
+    options[name] = isDate(value) ? value.getTime() : value;
   }
   if (!defaults) {
     readEnvironment(options);
@@ -93,10 +94,16 @@ function readOptions(given, defaults) {
 }
 
 /**
+ * The own members of an options object, each read once. Inherited ones do not count: a polluted
+ * prototype must not switch a check off either.
+ *
  * @param {unknown} given
- * @returns {Array<[string, any]>}
+ * @returns {Array<[string, unknown]>}
  */
-function entries(given) {
+function entriesOf(given) {
+  if (given === undefined) {
+    return [];
+  }
   if (typeof given !== 'object' || given === null || Array.isArray(given)) {
     throw configError(`options must be an object, found ${describe(given)}`);
   }
@@ -141,4 +148,4 @@ function describe(value) {
   return isDate(value) ? 'a Date' : typeof value;
 }
 
-module.exports = { readOptions };
+module.exports = { entriesOf, readOptions };

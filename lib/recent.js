@@ -1,72 +1,70 @@
 'use strict';
 
 const { bind } = require('./calls.js');
-const { readOptions } = require('./options.js');
+const { entriesOf, readOptions } = require('./options.js');
 
 /** @import { Bound } from './calls.js' */
 
 /**
- * What the options of the last calls of `verifyJwt` were read as. They are told by their members and
- * not by their identity, so that a change to an object counts, and an equal object need not be read.
+ * What the options of the last calls of `verifyJwt` were read as, by their own members. An object that
+ * was changed is another one, and one that is equal need not be read again.
  *
  * @type {Array<{ names: string[], values: unknown[], bound: Bound }>}
  */
 const recent = [];
-const MANY = 4;
+const MAX_RECENT = 4;
+
+/**
+ * @param {any} options
+ * @returns {Bound}
+ */
+function boundOf(options) {
+  if (typeof options === 'object' && options !== null) {
+    const known = recall(options);
+    if (known) {
+      return known;
+    }
+  }
+  const entries = entriesOf(options);
+  const bound = bind(readOptions(entries));
+  if (isSelfContained(entries)) {
+    recent.unshift({
+      names: entries.map(([name]) => name),
+      values: entries.map(([, value]) => value),
+      bound,
+    });
+    recent.length = Math.min(recent.length, MAX_RECENT);
+  }
+  return bound;
+}
 
 /**
  * @param {any} options
  * @returns {Bound | undefined}
  */
 function recall(options) {
-  for (const { names, values, bound } of recent) {
-    if (isSame(options, names, values)) {
-      return bound;
-    }
+  try {
+    const own = Object.keys(options);
+    return recent.find(
+      ({ names, values }) =>
+        own.length === names.length &&
+        names.every((name, at) => own[at] === name && Object.is(options[name], values[at])),
+    )?.bound;
+  } catch {
+    return undefined; // A getter or a proxy; it is asked again, and the error told.
   }
-  return undefined;
-}
-
-/**
- * @param {any} options
- * @returns {Bound}
- */
-function learn(options) {
-  const bound = bind(readOptions(options));
-  if (isSelfContained(options)) {
-    recent.unshift({ names: Object.keys(options), values: Object.values(options), bound });
-    recent.length = Math.min(recent.length, MANY);
-  }
-  return bound;
 }
 
 /**
  * Whether the environment has no part in it, nor anything that can change inside.
  *
- * @param {any} options
+ * @param {Array<[string, unknown]>} entries
  */
-function isSelfContained(options) {
-  return (
-    options?.projectId !== undefined &&
-    options.baseUrl !== undefined &&
-    Object.values(options).every((value) => Object(value) !== value)
-  );
+function isSelfContained(entries) {
+  const given = (/** @type {string} */ wanted) =>
+    entries.some(([name, value]) => name === wanted && value !== undefined);
+  const primitive = entries.every(([, value]) => Object(value) !== value);
+  return primitive && given('projectId') && given('baseUrl');
 }
 
-/**
- * @param {any} options
- * @param {string[]} names
- * @param {unknown[]} values
- */
-function isSame(options, names, values) {
-  let index = 0;
-  for (const name in options) {
-    if (name !== names[index] || options[name] !== values[index]) {
-      return false;
-    }
-    index += 1;
-  }
-  return index === names.length;
-}
-
-module.exports = { learn, recall };
+module.exports = { boundOf };

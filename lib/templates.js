@@ -39,7 +39,11 @@ class Templates {
   /** @param {number} id */
   copy(id) {
     const template = this.#templates.get(id);
-    return template && { payload: copy(template.payload), protectedHeader: copy(template.header) };
+    if (!template?.flat) {
+      return template && JSON.parse(template.json);
+    }
+    const { payload, protectedHeader } = template.flat;
+    return { payload: { ...payload }, protectedHeader: { ...protectedHeader } };
   }
 
   /**
@@ -47,51 +51,31 @@ class Templates {
    * @param {string} json
    */
   add(id, json) {
-    const { payload, protectedHeader } = JSON.parse(json);
+    const parsed = JSON.parse(json);
+    const flat = isFlat(parsed.payload) && isFlat(parsed.protectedHeader);
+    this.#templates.set(id, { json, flat: flat ? parsed : undefined });
     this.#length += json.length;
-    this.#templates.set(id, {
-      payload: part(payload),
-      header: part(protectedHeader),
-      length: json.length,
-    });
-    for (const [oldest, { length }] of this.#templates) {
+    for (const [oldest, template] of this.#templates) {
       if (this.#length <= this.#maxLength) {
         break;
       }
       this.#templates.delete(oldest);
-      this.#length -= length;
+      this.#length -= template.json.length;
     }
+    return JSON.parse(json);
   }
 }
 
 /**
- * @typedef {{ payload: Part, header: Part, length: number }} Template
- * @typedef {{ object: any, nested: string[] }} Part an object, and which members are no primitives
+ * @typedef {object} Template
+ * @property {string} json
+ * @property {{ payload: object, protectedHeader: object } | undefined} flat what can be copied, having
+ *   no objects inside; the rest is parsed each time
  */
 
-/**
- * @param {any} object
- * @returns {Part}
- */
-function part(object) {
-  const nested = Object.keys(object).filter((name) => Object(object[name]) === object[name]);
-  return { object, nested };
-}
-
-/** @param {Part} part */
-function copy({ object, nested }) {
-  const fresh = { ...object };
-  for (const name of nested) {
-    // Not by assignment, for a member can be called `__proto__`.
-    const value = JSON.parse(JSON.stringify(object[name]));
-    Object.defineProperty(fresh, name, {
-      value,
-      writable: true,
-      enumerable: true,
-      configurable: true,
-    });
-  }
-  return fresh;
+/** @param {object} object */
+function isFlat(object) {
+  return Object.values(object).every((value) => Object(value) !== value);
 }
 
 module.exports = { Templates };

@@ -45,11 +45,11 @@ impl Claims {
         let sub = present("sub", sub)?;
         let exp = present("exp", exp)?;
 
+        let issuer = json::string(iss);
         let population = policy
             .populations
             .iter()
-            .filter(|population| population.allowed)
-            .find(|population| is_issuer(iss, population))
+            .find(|population| population.allowed && population.is_of(issuer.as_deref()))
             .ok_or_else(|| unexpected("iss", &expected_issuers(policy), iss))?;
         if !is_audience(aud, &population.audience) {
             return Err(unexpected("aud", &quote(&population.audience), aud));
@@ -81,12 +81,12 @@ impl Claims {
     /// The user type that the claims are of, if the policy has no place for it.
     pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
         let [iss, aud, ..] = self.members();
-        let (iss, aud) = (iss?, aud?);
+        let (issuer, aud) = (json::string(iss?), aud?);
         policy
             .populations
             .iter()
-            .filter(|population| !population.allowed)
-            .find(|population| is_issuer(iss, population) && is_audience(aud, &population.audience))
+            .find(|population| !population.allowed && population.is_of(issuer.as_deref()))
+            .filter(|population| is_audience(aud, &population.audience))
             .map(|population| population.user_type)
     }
 }
@@ -107,14 +107,13 @@ fn agree(
     }
 }
 
-fn is_issuer(iss: Raw<'_>, population: &Population) -> bool {
-    json::string(iss).is_some_and(|iss| population.issuers.iter().any(|issuer| *issuer == iss))
-}
-
 /// RFC 7519 section 4.1.3: one string, or an array that holds it.
 fn is_audience(aud: Raw<'_>, audience: &str) -> bool {
     let is = |raw| json::string(raw).is_some_and(|found| found == audience);
-    is(aud) || json::array(aud).is_some_and(|members| members.into_iter().any(is))
+    if json::is_string(aud) {
+        return is(aud);
+    }
+    json::array(aud).is_some_and(|members| members.into_iter().any(is))
 }
 
 fn expected_issuers(policy: &Policy) -> String {

@@ -1,8 +1,11 @@
-//! The one HTTP client of the process, and reading with a bound.
+//! The HTTP clients of the process, and reading with a bound.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use reqwest::{Certificate, Client, ClientBuilder, Response, redirect};
+use url::Url;
+
+use crate::config::is_loopback;
 
 /// Why an exchange brought no body.
 #[derive(Debug)]
@@ -19,25 +22,27 @@ impl From<reqwest::Error> for Fault {
     }
 }
 
-/// Built at first use, on a runtime thread: reading the certificates takes some 20 ms.
-pub fn client() -> Result<&'static Client, Fault> {
-    static CLIENT: LazyLock<Result<Client, String>> =
-        LazyLock::new(|| build().map_err(|error| error.to_string()));
-    match &*CLIENT {
-        Ok(client) => Ok(client),
-        // Building again is the way to an error of one's own; it may even succeed by now.
-        Err(_) => build().map(|client| &*Box::leak(Box::new(client))).map_err(Fault::from),
+/// Built at first use, on a runtime thread: reading the certificates takes some 20 ms. Loopback is not
+/// asked by way of a proxy, which would be sent what is to stay on this machine.
+pub fn client(url: &str) -> Result<&'static Client, Fault> {
+    static DIRECT: OnceLock<Client> = OnceLock::new();
+    static PROXIED: OnceLock<Client> = OnceLock::new();
+    let direct = Url::parse(url).is_ok_and(|url| is_loopback(&url));
+    let slot = if direct { &DIRECT } else { &PROXIED };
+    if let Some(client) = slot.get() {
+        return Ok(client);
     }
+    let client = build(direct)?;
+    Ok(slot.get_or_init(|| client))
 }
 
-fn build() -> reqwest::Result<Client> {
+fn build(direct: bool) -> reqwest::Result<Client> {
     let builder = || {
-        extra_certificates().into_iter().fold(
-            Client::builder()
-                .redirect(redirect::Policy::none())
-                .user_agent(concat!("stack-auth-native/", env!("CARGO_PKG_VERSION"))),
-            ClientBuilder::add_root_certificate,
-        )
+        let builder = Client::builder()
+            .redirect(redirect::Policy::none())
+            .user_agent(concat!("stack-auth-native/", env!("CARGO_PKG_VERSION")));
+        let builder = if direct { builder.no_proxy() } else { builder };
+        extra_certificates().into_iter().fold(builder, ClientBuilder::add_root_certificate)
     };
     // Slim containers have no certificates of their own, and then not even http: works.
     builder().build().or_else(|_| {

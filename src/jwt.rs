@@ -25,8 +25,8 @@ pub struct VerifiedJwt {
 
 impl UnverifiedJwt {
     pub fn parse(text: String) -> Result<Self> {
-        let mut token = Token::parse(text)?;
-        let claims = Claims::parse(std::mem::take(&mut token.payload));
+        let (token, payload) = Token::parse(text)?;
+        let claims = Claims::parse(payload);
         Ok(Self { token, claims })
     }
 

@@ -46,6 +46,10 @@ impl KeySet {
         self.kids().any(|known| known == kid)
     }
 
+    pub fn count(&self) -> usize {
+        self.keys.len()
+    }
+
     /// Whether this very key still goes by what a token calls it.
     pub fn holds(&self, kid: &Kid, point: &Point) -> bool {
         self.select(kid).any(|key| key.point == *point)

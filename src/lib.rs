@@ -4,19 +4,19 @@
 //! take bytes and times, and know neither tokio nor Node; `binding` alone knows Node.
 
 mod binding;
-mod cache;
-mod claims;
-mod clock;
-mod config;
-mod error;
+pub mod cache;
+pub mod claims;
+pub mod clock;
+pub mod config;
+pub mod error;
 mod flight;
 mod http;
 mod json;
-mod jwt;
-mod keys;
-mod project;
-mod remembered;
-mod signature;
-mod token;
+pub mod jwt;
+pub mod keys;
+pub mod project;
+pub mod remembered;
+pub mod signature;
+pub mod token;
 mod users;
-mod verify;
+pub mod verify;

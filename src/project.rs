@@ -73,6 +73,12 @@ pub struct Population {
     pub allowed: bool,
 }
 
+impl Population {
+    pub fn is_of(&self, issuer: Option<&str>) -> bool {
+        issuer.is_some_and(|issuer| self.issuers.iter().any(|known| known == issuer))
+    }
+}
+
 impl Project {
     pub fn populations(&self) -> Vec<Population> {
         let population = |user_type: UserType| Population {

@@ -16,8 +16,6 @@ pub struct Token {
     last_dot: usize,
     /// The header as JSON text.
     pub header: String,
-    /// As nobody should believe it before the signature is verified.
-    pub payload: Vec<u8>,
 }
 
 /// The `kid` of a header.
@@ -30,9 +28,10 @@ pub enum Kid {
 }
 
 impl Token {
-    pub fn parse(text: String) -> Result<Self> {
+    /// The token, and its payload as nobody should believe it before the signature is verified.
+    pub fn parse(text: String) -> Result<(Self, Vec<u8>)> {
         if text.len() > MAX_TOKEN_BYTES {
-            return Err(Self::too_long(text.len()));
+            return Err(Self::too_long());
         }
         let dots: Vec<usize> = text.match_indices('.').map(|(index, _)| index).collect();
         let &[first_dot, last_dot] = dots.as_slice() else {
@@ -48,11 +47,11 @@ impl Token {
         let kid = parse_header(&header)?;
         let payload = decode("payload", part(first_dot + 1..last_dot))?;
         decode("signature", part(last_dot + 1..text.len()))?;
-        Ok(Self { kid, text, last_dot, header, payload })
+        Ok((Self { kid, text, last_dot, header }, payload))
     }
 
-    pub fn too_long(bytes: usize) -> Error {
-        invalid(format!("Compact JWS must have at most {MAX_TOKEN_BYTES} bytes, found {bytes}"))
+    pub fn too_long() -> Error {
+        invalid(format!("Compact JWS must have at most {MAX_TOKEN_BYTES} bytes, found more"))
     }
 
     pub fn text(&self) -> &str {
@@ -80,7 +79,11 @@ impl std::fmt::Debug for Token {
 /// Strict base64url: no padding, no white space, no stray bits.
 fn decode(part: &str, text: &str) -> Result<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(text).map_err(|error| {
-        invalid(format!("Failed to base64url decode the {part}")).caused_by(&error)
+        let message = format!(
+            "Failed to base64url decode the {part}: expected A-Z, a-z, 0-9, - and _ alone, without \
+             padding and without \"Bearer\" in front"
+        );
+        invalid(message).caused_by(&error)
     })
 }
 
@@ -159,9 +162,9 @@ mod tests {
     fn takes_a_token_apart() {
         let text =
             format!("{}.{}.AA", encode(r#"{"alg":"ES256","kid":"k"}"#), encode(r#"{"a":1}"#));
-        let token = Token::parse(text.clone()).unwrap();
+        let (token, payload) = Token::parse(text.clone()).unwrap();
         assert_eq!(token.kid, Kid::Text("k".into()));
-        assert_eq!(token.payload, br#"{"a":1}"#);
+        assert_eq!(payload, br#"{"a":1}"#);
         assert_eq!(format!("{}.{}", token.signing_input(), token.signature()), text);
         assert_eq!(token.header, r#"{"alg":"ES256","kid":"k"}"#);
     }
@@ -223,7 +226,7 @@ mod tests {
     fn a_kid_that_is_no_string_is_nobodys() {
         for kid in ["1", "null", "[]", "{}", "true"] {
             let text = format!("{}.e30.AA", encode(&format!(r#"{{"alg":"ES256","kid":{kid}}}"#)));
-            assert_eq!(Token::parse(text).unwrap().kid, Kid::NotText);
+            assert_eq!(Token::parse(text).unwrap().0.kid, Kid::NotText);
         }
     }
 

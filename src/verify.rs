@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::cache::{KeyCache, Snapshot};
+use crate::claims::Policy;
 use crate::clock::{self, Millis};
 use crate::config::{Config, Options, Users};
 use crate::error::{Code, Error, Party, Result, quote};
@@ -49,6 +50,10 @@ impl Client {
 
     pub fn keys(&self) -> &KeyCache {
         &self.keys
+    }
+
+    pub fn policy(&self) -> &Policy {
+        &self.config.policy
     }
 
     /// What `users/me` is asked with, or why it cannot be.
@@ -166,7 +171,9 @@ fn admit(excluded: Option<UserType>) -> Result<()> {
 /// Whole seconds, as jose has them.
 fn now_seconds(current_date: Option<f64>) -> f64 {
     #[allow(clippy::cast_precision_loss)]
-    let millis = current_date.unwrap_or_else(|| clock::unix_now() as f64);
+    let now = || clock::unix_now() as f64;
+    // A time that is no number would be neither before nor after any other.
+    let millis = current_date.filter(|date| date.is_finite()).unwrap_or_else(now);
     (millis / 1_000.0).floor()
 }
 
@@ -176,7 +183,12 @@ fn has_key(snapshot: &Snapshot, kid: &Kid) -> Result<()> {
     }
     let found = match kid {
         Kid::Text(kid) => format!("found none with the kid {}", quote(kid)),
-        Kid::Absent => "found several, or none, and no kid in the header to tell which".into(),
+        Kid::Absent => {
+            format!(
+                "found {} usable keys, and no kid in the header to tell which",
+                snapshot.keys.count()
+            )
+        }
         Kid::NotText => "found a kid in the header that is no string".into(),
     };
     Err(Error::new(

@@ -1,6 +1,5 @@
 //! Results and errors of the crate, as values that cross to JavaScript.
 
-use napi::ValueType;
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
@@ -71,9 +70,4 @@ impl From<cache::Stats> for KeyStats {
             next_attempt_in: stats.next_attempt_in,
         }
     }
-}
-
-/// As `typeof` has it, but for null.
-pub fn type_name(value_type: ValueType) -> String {
-    format!("{value_type:?}").to_lowercase()
 }

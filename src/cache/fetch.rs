@@ -27,7 +27,7 @@ pub enum Set {
 
 pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
     let conditional = etag.is_some();
-    let mut request = http::client()
+    let mut request = http::client(url)
         .map_err(failed)?
         .get(url)
         .header(ACCEPT, "application/json, application/jwk-set+json");

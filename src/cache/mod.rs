@@ -105,12 +105,12 @@ impl KeyCache {
                     (Action::Use(snapshot), _) => return Ok(snapshot),
                     (Action::Fail(error), _) => return Err(error),
                     (Action::UseAndRefresh(snapshot), _) => {
-                        self.launch(&mut inner, kid, limits, allowed);
+                        self.launch(&mut inner, kid, allowed);
                         return Ok(snapshot);
                     }
                     (Action::Wait, Some(flight)) => (flight.clone(), false),
                     (Action::Wait | Action::Fetch, _) => {
-                        (self.launch(&mut inner, kid, limits, allowed), true)
+                        (self.launch(&mut inner, kid, allowed), true)
                     }
                 }
             };
@@ -134,17 +134,15 @@ impl KeyCache {
         self: &Arc<Self>,
         inner: &mut Inner,
         kid: &Kid,
-        limits: Limits,
         allowed: Duration,
     ) -> Flight<Arc<Snapshot>> {
         inner.fetches += 1;
-        let paid = inner.state.on_fetch(kid, clock::now(), limits);
         let base = inner.state.snapshot.clone();
         let etag = base.as_ref().and_then(|snapshot| snapshot.etag.clone());
 
         let (url, cache, kid) = (self.url.clone(), Arc::clone(self), kid.clone());
         let work = |_| async move { fetch::fetch(&url, etag).await };
-        let land = move |result: Result<Answer>| cache.land(result, base.as_deref(), &kid, paid);
+        let land = move |result: Result<Answer>| cache.land(result, base.as_deref(), &kid);
         let flight = Flight::launch(allowed, work, late(), land);
         inner.flight = Some(flight.clone());
         flight
@@ -155,14 +153,13 @@ impl KeyCache {
         result: Result<Answer>,
         base: Option<&Snapshot>,
         kid: &Kid,
-        paid: bool,
     ) -> Result<Arc<Snapshot>> {
         let now = clock::now();
         let result = result.and_then(|answer| snapshot(answer, base, now));
         let mut inner = self.lock();
         match &result {
             Ok(snapshot) => {
-                inner.state.on_answer(Arc::clone(snapshot), kid, paid, now);
+                inner.state.on_answer(Arc::clone(snapshot), kid, now);
                 self.current.store(Some(Arc::clone(snapshot)));
             }
             Err(error) => {
@@ -179,14 +176,15 @@ impl KeyCache {
             Error::new(Code::Config, format!("keys.jwks is malformed: {fault}"))
         })?;
         // One from the future is from now, or it would stay fresh for too long.
-        let age = (clock::unix_now() - unix_fetched_at).max(0);
+        let unix_now = clock::unix_now();
+        let unix_fetched_at = unix_fetched_at.clamp(0, unix_now);
         let mut inner = self.lock();
         inner.state.on_import(Arc::new(Snapshot {
             keys: Arc::new(keys),
             json: jwks.into(),
             etag: None,
             server_max_age: None,
-            fetched_at: clock::now() - age,
+            fetched_at: clock::now() - (unix_now - unix_fetched_at),
             unix_fetched_at,
         }));
         self.current.store(inner.state.snapshot.clone());
@@ -226,28 +224,28 @@ impl Inner {
     }
 }
 
-/// Keys, validator and time as one value; of an unchanged set only the time is new.
+/// Keys, validator and time as one value. What an answer of "not modified" leaves out is as it was
+/// (RFC 9111 section 4.3.4).
 fn snapshot(answer: Answer, base: Option<&Snapshot>, now: Millis) -> Result<Arc<Snapshot>> {
-    let (keys, json, etag) = match (answer.set, base) {
-        (Set::Keys { keys, json }, _) => (Arc::new(keys), json.into(), answer.etag),
-        (Set::NotModified, Some(base)) => (
-            Arc::clone(&base.keys),
-            Arc::clone(&base.json),
-            answer.etag.or_else(|| base.etag.clone()),
-        ),
+    let unix_now = clock::unix_now();
+    Ok(Arc::new(match (answer.set, base) {
+        (Set::Keys { keys, json }, _) => Snapshot {
+            keys: Arc::new(keys),
+            json: json.into(),
+            etag: answer.etag,
+            server_max_age: answer.max_age,
+            fetched_at: now,
+            unix_fetched_at: unix_now,
+        },
+        (Set::NotModified, Some(base)) => Snapshot {
+            etag: answer.etag.or_else(|| base.etag.clone()),
+            server_max_age: answer.max_age.or(base.server_max_age),
+            fetched_at: now,
+            unix_fetched_at: unix_now,
+            ..base.clone()
+        },
         (Set::NotModified, None) => {
-            return Err(Error::new(
-                Code::JwksFetchFailed,
-                "expected a JSON Web Key Set, found 304",
-            ));
+            return Err(Error::new(Code::JwksFetchFailed, "expected a key set, found 304"));
         }
-    };
-    Ok(Arc::new(Snapshot {
-        keys,
-        json,
-        etag,
-        server_max_age: answer.max_age,
-        fetched_at: now,
-        unix_fetched_at: clock::unix_now(),
     }))
 }

@@ -136,29 +136,18 @@ impl State {
         usable.then(|| Arc::clone(snapshot))
     }
 
-    /// A fetch begins, on behalf of `kid`. Whether the budget paid for it.
-    pub fn on_fetch(&mut self, kid: &Kid, now: Millis, limits: Limits) -> bool {
-        let paid = self.snapshot.as_deref().is_some_and(|snapshot| {
-            let fresh = now - snapshot.fetched_at < fresh_for(snapshot, limits);
-            fresh && !self.is_settled(kid, snapshot, now)
-        });
-        if paid {
-            self.budget.take(now);
-        }
-        paid
-    }
-
-    /// An answer came. A fetch that was made for another reason, and for a kid that nobody has
-    /// heard of, is paid for now: a flood of random kids gets none on top of the budget.
-    pub fn on_answer(&mut self, snapshot: Arc<Snapshot>, kid: &Kid, paid: bool, now: Millis) {
-        if let Kid::Text(kid) = kid
-            && !snapshot.keys.has(kid)
-        {
-            let withdrawn = self.snapshot.as_ref().is_some_and(|old| old.keys.has(kid));
-            if !paid && !withdrawn {
+    /// An answer came to a fetch on behalf of `kid`. If it was made for a kid that the set at hand
+    /// lacked, or that nobody has heard of, the budget pays. A failed fetch costs nothing: those are
+    /// bounded by the back-off, and an outage must not use up what the next rotation needs.
+    pub fn on_answer(&mut self, snapshot: Arc<Snapshot>, kid: &Kid, now: Millis) {
+        if let Kid::Text(kid) = kid {
+            let known = self.snapshot.as_ref().unwrap_or(&snapshot).keys.has(kid);
+            if !known {
                 self.budget.take(now);
             }
-            self.remember_unknown(kid, now);
+            if !snapshot.keys.has(kid) {
+                self.remember_unknown(kid, now);
+            }
         }
         self.failures = Failures::default();
         self.snapshot = Some(snapshot);

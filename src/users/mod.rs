@@ -4,11 +4,11 @@ mod answer;
 mod request;
 
 use std::collections::HashMap;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quick_cache::Weighter;
-use quick_cache::sync::Cache;
+use quick_cache::sync::{Cache, DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, Options, OptionsBuilder, Weighter};
 use tokio::time::timeout;
 
 use self::request::late;
@@ -48,8 +48,24 @@ impl Weighter<Question, Kept> for Bytes {
     }
 }
 
+/// In one shard: an answer that is larger than its shard would not be kept, and some hold images.
+fn options() -> Options {
+    let mut options = OptionsBuilder::new();
+    options.shards(1).estimated_items_capacity(1_024).weight_capacity(MAX_KEPT_BYTES);
+    #[allow(
+        clippy::expect_used,
+        reason = "it fails only where one of the two capacities is missing"
+    )]
+    options.build().expect("both capacities are given")
+}
+
 static SHARED: LazyLock<Shared> = LazyLock::new(|| Shared {
-    answers: Cache::with_weighter(1_024, MAX_KEPT_BYTES, Bytes),
+    answers: Cache::with_options(
+        options(),
+        Bytes,
+        DefaultHashBuilder::default(),
+        DefaultLifecycle::default(),
+    ),
     flights: Mutex::default(),
 });
 
@@ -80,34 +96,48 @@ pub async fn current_user(
         Sharing::Kept(max_age) => max_age,
     };
     let question = Question { users: Arc::clone(users), token: token.into() };
-    if let Some(kept) = SHARED.answers.get(&question)
-        && clock::now() - kept.asked_at < clock::millis(max_age)
-    {
-        return Ok(kept.user);
-    }
     let allowed = clock::left(deadline);
-    Ok(SHARED.flight(question, allowed).join(deadline, allowed, late()).await?.user)
+    let flight = match SHARED.kept_or_flight(question, max_age, allowed) {
+        Ok(kept) => return Ok(kept.user),
+        Err(flight) => flight,
+    };
+    Ok(flight.join(deadline, allowed, late()).await?.user)
 }
 
 impl Shared {
-    fn flight(&'static self, question: Question, allowed: Duration) -> Flight<Kept> {
-        let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
-        flights.retain(|_, flight| flight.is_under_way());
-        if let Some(flight) = flights.get(&question) {
-            return flight.clone();
+    /// An answer that is young enough, or one that is on its way.
+    fn kept_or_flight(
+        &'static self,
+        question: Question,
+        max_age: Duration,
+        allowed: Duration,
+    ) -> std::result::Result<Kept, Flight<Kept>> {
+        let mut flights = self.lock();
+        if let Some(kept) = self.answers.get(&question)
+            && clock::now() - kept.asked_at < clock::millis(max_age)
+        {
+            return Ok(kept);
+        }
+        if let Some(flight) = flights.get(&question).filter(|flight| flight.is_under_way()) {
+            return Err(flight.clone());
         }
         let asked_at = clock::now();
-        let asked = question.clone();
+        let (asked, landed) = (question.clone(), question.clone());
         let work =
             |deadline| async move { request::ask(&asked.users, &asked.token, deadline).await };
-        let kept_for = question.clone();
         let land = move |user: Result<String>| {
+            let mut flights = self.lock();
+            flights.remove(&landed);
             let kept = Kept { user: user?.into(), asked_at };
-            self.answers.insert(kept_for, kept.clone());
+            self.answers.insert(landed, kept.clone());
             Ok(kept)
         };
         let flight = Flight::launch(allowed, work, late(), land);
         flights.insert(question, flight.clone());
-        flight
+        Err(flight)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Question, Flight<Kept>>> {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -38,11 +38,12 @@ pub async fn ask(users: &Users, token: &str, deadline: Deadline) -> Result<Strin
             Ok(user) => return Ok(user),
             Err(failure) => failure,
         };
+        // 100 and 200 ms, shortened by up to half, so that those who failed together part.
+        let soon = (FIRST_PAUSE * tries).mul_f64(1.0 - fastrand::f64() / 2.0);
         let pause = match retry {
             Retry::No => return Err(error),
-            // 100 and 200 ms, shortened by up to half, so that those who failed together part.
-            Retry::Soon => (FIRST_PAUSE * tries).mul_f64(1.0 - fastrand::f64() / 2.0),
-            Retry::After(pause) => pause,
+            Retry::Soon => soon,
+            Retry::After(pause) => pause.saturating_add(soon),
         };
         if tries == MAX_TRIES || pause >= deadline.left() {
             return Err(error);
@@ -94,7 +95,7 @@ async fn exchange(
     token: &str,
     headers: HeaderMap,
 ) -> std::result::Result<String, Failure> {
-    let client = http::client().map_err(failed)?;
+    let client = http::client(&users.url).map_err(failed)?;
     let request = client.get(&users.url).headers(headers);
     let response = request.send().await.map_err(|error| failed(error.into()))?;
 
@@ -105,7 +106,14 @@ async fn exchange(
     } else {
         Retry::No
     };
-    let body = http::body(response, MAX_BODY_BYTES).await.map_err(failed)?;
+    let body = match http::body(response, MAX_BODY_BYTES).await {
+        Ok(body) => body,
+        Err(fault) => {
+            let failure = failed(fault);
+            let retry = if matches!(retry, Retry::No) { failure.retry } else { retry };
+            return Err(Failure { retry, ..failure });
+        }
+    };
 
     let answer = Answer {
         status: status.as_u16(),

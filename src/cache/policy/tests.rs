@@ -152,8 +152,8 @@ fn an_unknown_kid_is_asked_about_at_once() {
     let mut state = warm(&["a"]);
     decides(&state, "b", 1, LIMITS, "fetch");
     decides_while_fetching(&state, "b", 1, "wait");
-    assert!(state.on_fetch(&kid("b"), 1, LIMITS));
-    state.on_answer(snapshot(&["b"], 2), &kid("b"), true, 2);
+    state.on_answer(snapshot(&["b"], 2), &kid("b"), 2);
+    assert_eq!(state.budget.left, BUDGET_BURST - 1);
     decides(&state, "b", 3, LIMITS, "use");
     decides(&state, "c", 3, LIMITS, "fetch");
 }
@@ -173,8 +173,7 @@ fn flood(state: &mut State, until: Millis, step: usize) -> usize {
         let random = kid(&format!("random-{now}"));
         if let Action::Fetch = state.decide(&random, now, LIMITS, false) {
             fetches += 1;
-            let paid = state.on_fetch(&random, now, LIMITS);
-            state.on_answer(snapshot(&["a"], now), &random, paid, now);
+            state.on_answer(snapshot(&["a"], now), &random, now);
         }
     }
     fetches
@@ -191,9 +190,9 @@ fn a_flood_of_random_kids_stays_within_the_budget() {
 fn memory_of_unknown_kids_is_bounded() {
     let mut state = warm(&["a"]);
     for n in 0..10_000 {
-        state.on_answer(snapshot(&["a"], 0), &kid(&n.to_string()), true, n);
+        state.on_answer(snapshot(&["a"], 0), &kid(&n.to_string()), n);
     }
-    state.on_answer(snapshot(&["a"], 0), &kid(&"x".repeat(10_000)), true, 100 * MINUTE);
+    state.on_answer(snapshot(&["a"], 0), &kid(&"x".repeat(10_000)), 100 * MINUTE);
     assert!(state.unknown.len() <= MAX_UNKNOWN_KIDS);
     assert!(state.unknown.keys().all(|kid| kid.len() <= MAX_UNKNOWN_KID_BYTES));
 }
@@ -201,7 +200,7 @@ fn memory_of_unknown_kids_is_bounded() {
 #[test]
 fn one_unknown_kid_is_remembered_for_a_while() {
     let mut state = warm(&["a"]);
-    state.on_answer(snapshot(&["a"], 0), &kid("b"), true, 0);
+    state.on_answer(snapshot(&["a"], 0), &kid("b"), 0);
     decides(&state, "b", 1, LIMITS, "use");
     decides(&state, "b", UNKNOWN_KID_TTL - 1, LIMITS, "use");
     decides(&state, "b", UNKNOWN_KID_TTL, LIMITS, "fetch");
@@ -210,9 +209,7 @@ fn one_unknown_kid_is_remembered_for_a_while() {
 #[test]
 fn a_withdrawal_costs_nothing() {
     let mut state = warm(&["a"]);
-    let paid = state.on_fetch(&kid("a"), 10 * MINUTE, LIMITS);
-    assert!(!paid);
-    state.on_answer(snapshot(&["b"], 10 * MINUTE), &kid("a"), paid, 10 * MINUTE);
+    state.on_answer(snapshot(&["b"], 10 * MINUTE), &kid("a"), 10 * MINUTE);
     assert_eq!(state.budget.left, BUDGET_BURST);
     decides(&state, "a", 10 * MINUTE, LIMITS, "use");
 }
@@ -220,15 +217,26 @@ fn a_withdrawal_costs_nothing() {
 #[test]
 fn while_the_issuer_is_down_an_unknown_kid_is_nobodys_fault() {
     let mut state = warm(&["a"]);
-    state.on_fetch(&kid("b"), 0, LIMITS);
     state.on_failure(down(), 0, 0.0);
     decides(&state, "b", 1, LIMITS, "fail");
     assert!(state.fallback(&kid("b"), 1, LIMITS).is_none());
     decides(&state, "b", 250, LIMITS, "fetch");
-    state.on_fetch(&kid("b"), 250, LIMITS);
-    state.on_failure(down(), 250, 0.0);
-    decides(&state, "b", 750, LIMITS, "fail"); // the budget is spent
-    decides(&state, "a", 751, LIMITS, "use");
+    decides(&state, "a", 250, LIMITS, "use");
+
+    state.on_answer(snapshot(&["a"], 300), &kid("x"), 300);
+    state.on_answer(snapshot(&["a"], 301), &kid("y"), 301);
+    state.on_failure(down(), 302, 0.0);
+    decides(&state, "b", 600, LIMITS, "fail"); // the budget is spent
+    decides(&state, "a", 600, LIMITS, "use");
+}
+
+#[test]
+fn an_outage_leaves_the_budget_for_the_rotation_after_it() {
+    let mut state = warm(&["a"]);
+    for attempt in 0..5 {
+        state.on_failure(down(), attempt, 0.0);
+    }
+    decides(&state, "b", state.failures.retry_at, LIMITS, "fetch");
 }
 
 #[test]

@@ -1,0 +1,90 @@
+'use strict';
+
+const { Abort } = require('../binding.js');
+const { AbortError, standAt } = require('./errors.js');
+
+/** @import { Abort as NativeAbort } from '../binding' */
+
+/**
+ * What ends the native side of a call; an error if that is too late.
+ *
+ * @param {AbortSignal | undefined} signal
+ * @param {() => { stack?: string }} site
+ * @returns {NativeAbort | undefined}
+ */
+function abortOf(signal, site) {
+  if (signal?.aborted) {
+    throw abortError(signal, site());
+  }
+  return signal && new Abort();
+}
+
+/**
+ * The outcome, or an AbortError as soon as the signal is aborted.
+ *
+ * @template T
+ * @param {Promise<T>} pending
+ * @param {AbortSignal | undefined} signal
+ * @param {NativeAbort | undefined} abort
+ * @param {{ stack?: string }} [site]
+ * @returns {Promise<T>}
+ */
+function orAborted(pending, signal, abort, site) {
+  if (!signal) {
+    return pending;
+  }
+  return new Promise((resolve, reject) => {
+    const forget = onAbort(signal, () => {
+      abort?.abort();
+      reject(abortError(signal, site));
+    });
+    pending.finally(forget).then(resolve, reject);
+  });
+}
+
+/** @type {WeakMap<AbortSignal, Set<() => void>>} */
+const waiting = new WeakMap();
+
+/**
+ * One listener a signal, however many calls wait: Node warns of a leak from the eleventh on.
+ *
+ * @param {AbortSignal} signal
+ * @param {() => void} call
+ */
+function onAbort(signal, call) {
+  let calls = waiting.get(signal);
+  if (!calls) {
+    calls = new Set();
+    waiting.set(signal, calls);
+    signal.addEventListener('abort', endCalls);
+  }
+  calls.add(call);
+  return () => {
+    calls.delete(call);
+    if (calls.size === 0 && waiting.get(signal) === calls) {
+      waiting.delete(signal);
+      signal.removeEventListener('abort', endCalls);
+    }
+  };
+}
+
+/** @param {Event} event */
+function endCalls({ target }) {
+  for (const call of waiting.get(/** @type {AbortSignal} */ (target)) ?? []) {
+    call();
+  }
+}
+
+/**
+ * @param {AbortSignal} signal
+ * @param {{ stack?: string }} [site]
+ */
+function abortError(signal, site) {
+  const error = new AbortError(signal.reason);
+  if (site) {
+    standAt(error, site);
+  }
+  return error;
+}
+
+module.exports = { abortOf, orAborted };

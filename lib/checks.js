@@ -1,0 +1,87 @@
+'use strict';
+
+const { availableParallelism } = require('node:os');
+
+const { Batch } = require('../binding.js');
+
+/** @import { Failure } from '../binding' */
+
+/**
+ * Where signatures are checked. One that is alone is checked in place, since a hop to another thread
+ * and back takes longer than it saves. From the second that is under way at the same time, they are
+ * gathered until the end of the turn and go to other threads in chunks, as many as can run at once.
+ */
+
+const THREADS = availableParallelism();
+/** No token waits for more than so many before it. */
+const MAX_CHUNK = 32;
+
+const native = new Batch();
+/** @type {Array<{ resolve: (outcome: string | Failure) => void, reject: (error: unknown) => void }>} */
+let waiting = [];
+/** Checks made in place since the last turn, gathered, or on other threads. */
+let underWay = 0;
+let chunksUnderWay = 0;
+
+const checks = {
+  /** What to put a check into; `undefined` if it is alone. */
+  get batch() {
+    return underWay > 0 ? native : undefined;
+  },
+
+  /** A check was made in place: those that follow before the caller goes on are not alone. */
+  countInPlace() {
+    underWay += 1;
+    resolved.then(leave);
+  },
+
+  /**
+   * A check was put into the batch.
+   *
+   * @returns {Promise<string | Failure>}
+   */
+  gathered() {
+    if (waiting.length === 0) {
+      resolved.then(sendAll);
+    }
+    underWay += 1;
+    return new Promise((resolve, reject) => {
+      waiting.push({ resolve, reject });
+    });
+  },
+};
+
+const resolved = Promise.resolve();
+const leave = () => {
+  underWay -= 1;
+};
+
+function sendAll() {
+  const all = waiting;
+  waiting = [];
+  const chunks = Math.max(THREADS - chunksUnderWay, 1);
+  const size = Math.min(Math.ceil(all.length / chunks), MAX_CHUNK);
+  for (let start = 0; start < all.length; start += size) {
+    send(all.slice(start, start + size));
+  }
+}
+
+/** @param {typeof waiting} chunk */
+async function send(chunk) {
+  chunksUnderWay += 1;
+  try {
+    const outcomes = await native.run(chunk.length);
+    for (const [index, { resolve }] of chunk.entries()) {
+      resolve(/** @type {string | Failure} */ (outcomes[index]));
+    }
+  } catch (error) {
+    for (const { reject } of chunk) {
+      reject(error);
+    }
+  } finally {
+    chunksUnderWay -= 1;
+    underWay -= chunk.length;
+  }
+}
+
+module.exports = checks;

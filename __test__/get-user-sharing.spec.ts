@@ -94,6 +94,17 @@ describe('with maxAge', () => {
     expect(issuer.userRequests, 'all of them reused').toBe(questions.length + 1);
   });
 
+  test('an answer of some size is kept as well', async () => {
+    const issuer = await startIssuer();
+    const profile_image_url = `data:image/png;base64,${'A'.repeat(3_000_000)}`;
+    issuer.users.set(userOf().id, userOf({ profile_image_url }));
+    const token = await issuer.mint();
+    for (const _ of times(3, () => {})) {
+      expect(await getUser(token, sharing(issuer))).toMatchObject({ profile_image_url });
+    }
+    expect(issuer.userRequests).toBe(1);
+  });
+
   test('an answer is not shared across servers', async () => {
     const [one, other] = [await startIssuer(), await startIssuer()];
     other.projectId = one.projectId;

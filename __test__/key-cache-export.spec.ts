@@ -94,6 +94,16 @@ describe('exported keys', () => {
     expect(issuer.jwksRequests).toBe(1);
   });
 
+  test.each([-1e308, -1, 9e15, 1e308])('of a time of %s do no harm', async (uat) => {
+    const issuer = await startIssuer();
+    const { jwks } = await keysOfAge(issuer, 0);
+    const client = new StackAuth({ ...issuer.options, keys: { jwks, uat }, staleIfError: 0 });
+    expect(client.exportKeys()?.uat).toBeLessThanOrEqual(Date.now());
+    issuer.rotate({ withdraw: true });
+    await expect(client.verifyJwt(await issuer.mint())).resolves.toBeDefined();
+    expect(client.exportKeys()?.jwks).toEqual(await issuer.keySet());
+  });
+
   test('do not replace newer ones', async () => {
     const issuer = await startIssuer();
     const old = await keysOfAge(issuer, 1_000);

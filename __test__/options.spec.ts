@@ -59,6 +59,7 @@ describe('options', () => {
     [{ timeout: Number.POSITIVE_INFINITY }, 'timeout must be a finite number'],
     [{ timeout: 2 ** 31 }, 'timeout must be at most'],
     [{ signal: {} }, 'signal must be an AbortSignal, found object'],
+    [{ signal: { aborted: false, addEventListener() {} } }, 'signal must be an AbortSignal'],
     [{ cacheMaxAge: -1 }, 'cacheMaxAge must be'],
     [{ staleIfError: '1' }, 'staleIfError must be a number'],
     [{ maxAge: -0.5 }, 'maxAge must be'],
@@ -74,6 +75,7 @@ describe('options', () => {
 
   test('that cannot be read are refused, with the cause', async () => {
     const boom = new Error('boom');
+    await verifyJwt(token, standIn.options);
     const options = Object.defineProperty({}, 'projectId', {
       enumerable: true,
       get: () => {
@@ -91,14 +93,41 @@ describe('options', () => {
     await expect(verifyJwt(token, options)).resolves.toBeDefined();
   });
 
-  test('are own members: a polluted prototype switches nothing off', async () => {
-    const anonymous = await standIn.mint({ type: 'anonymous' });
-    Object.defineProperty(Object.prototype, 'allowAnonymous', { value: true, configurable: true });
-    try {
-      await expect(verifyJwt(anonymous, standIn.options)).rejects.toMatchObject({ status: 403 });
-    } finally {
-      Reflect.deleteProperty(Object.prototype, 'allowAnonymous');
-    }
+  test.each([true, false])(
+    'are own members: a polluted prototype switches nothing off (enumerable: %s)',
+    async (enumerable) => {
+      const fresh = await StandIn.start();
+      const anonymous = await fresh.mint({ type: 'anonymous' });
+      const { options } = fresh;
+      await verifyJwt(anonymous, { ...options, allowAnonymous: true });
+      const pollution = { value: true, configurable: true, writable: true, enumerable };
+      Object.defineProperty(Object.prototype, 'allowAnonymous', pollution);
+      const outcomes = await Promise.allSettled([
+        verifyJwt(anonymous, options),
+        new StackAuth({ ...options, timeout: 4_000 }).verifyJwt(anonymous),
+      ]).finally(() => Reflect.deleteProperty(Object.prototype, 'allowAnonymous'));
+      await fresh.close();
+      const refused = { status: 'rejected', reason: { code: 'ERR_USER_TYPE_NOT_ALLOWED' } };
+      expect(outcomes).toMatchObject([refused, refused]);
+    },
+  );
+
+  test('are read when they are given: a date that changes later changes nothing', async () => {
+    const currentDate = new Date();
+    const client = new StackAuth({ ...standIn.options, currentDate });
+    const expired = await standIn.mint({ expiresIn: -10 });
+    currentDate.setTime(Number.NaN);
+    await expect(client.verifyJwt(expired)).rejects.toMatchObject({ code: 'ERR_JWT_EXPIRED' });
+    currentDate.setTime(0);
+    await expect(client.verifyJwt(expired)).rejects.toMatchObject({ code: 'ERR_JWT_EXPIRED' });
+  });
+
+  test('of keys that are no JSON are refused', async () => {
+    const jwks: any = { keys: [] };
+    jwks.keys.push(jwks);
+    await refuses({ ...standIn.options, keys: { jwks, uat: 1 } }, 'keys.jwks must be JSON');
+    const odd = { toJSON: () => undefined };
+    await refuses({ ...standIn.options, keys: { jwks: odd, uat: 1 } }, 'keys.jwks is malformed');
   });
 
   test('are read at each call, whatever object they came in', async () => {

@@ -34,6 +34,25 @@ describe('a remembered token', () => {
     expect(await verifyJwt(token, options)).toEqual(first);
   });
 
+  test.each([
+    ['numbers that JSON.stringify would lose', '[1e999,-0]'],
+    ['deep nesting', `${'['.repeat(3_000)}${']'.repeat(3_000)}`],
+    ['flat numbers', '-0'],
+  ])('hands out what was signed: %s', async (_, odd) => {
+    const issuer = await startIssuer();
+    const key = newSigner('k');
+    const iss = `${issuer.url}/api/v1/projects/${issuer.projectId}`;
+    const exp = Math.floor(Date.now() / 1_000) + 60;
+    const json = `{"odd":${odd},"iss":"${iss}","aud":"${issuer.projectId}","sub":"s","exp":${exp}}`;
+    const token = sign(headerOf(key), json, key);
+    const keys = { jwks: { keys: [{ ...key.jwk }] }, uat: Date.now() };
+    for (const { payload } of await often(() => verifyJwt(token, { ...issuer.options, keys }))) {
+      // As text where it is too deep to be walked, and as values where text would lose them.
+      const seen = odd.length > 100 ? JSON.stringify : (value: unknown) => value;
+      expect(seen(payload)).toStrictEqual(seen(JSON.parse(json)));
+    }
+  });
+
   test('may have a claim called __proto__', async () => {
     const issuer = await startIssuer();
     const key = newSigner('k');

@@ -62,6 +62,7 @@ async function show() {
   const later = await standIn.mint({ claims: { email: 'later@example.com' } });
   await standIn.close();
   await send('good, while Stack Auth is down', later, 200);
+  console.log('(Next, the server logs what is not the fault of its caller.)');
   await send('good, for the user, while it is down', later, 503, '/api/profile');
   await standIn.listen(Number(new URL(standIn.url).port));
   await send('good, for the user, when it is back', later, 200, '/api/profile');

@@ -1,0 +1,112 @@
+import { Worker } from 'node:worker_threads';
+import { describe, expect, test } from 'vitest';
+
+import { getUser, StackAuth, verifyJwt } from '../index.js';
+import { startIssuer } from './support/cache-issuer.js';
+
+const times = <T>(count: number, make: (n: number) => T) =>
+  Array.from({ length: count }, (_, n) => make(n));
+
+describe('many calls at once', () => {
+  test('each get the answer about their own token', async () => {
+    const [one, other] = [await startIssuer(), await startIssuer()];
+    const clients = [new StackAuth(one.options), new StackAuth(other.options)];
+    const tokens = await Promise.all(
+      times(300, (n) => (n % 2 ? other : one).mint({ claims: { n } })),
+    );
+    const forge = (token: string) => token.replace(/.{6}$/, 'AAAAAA');
+    await Promise.all(clients.map((client) => client.warmUp()));
+
+    for (let round = 0; round < 3; round += 1) {
+      const outcomes = await Promise.allSettled(
+        tokens.map((token, n) => clients[n % 2]!.verifyJwt(n % 3 ? token : forge(token))),
+      );
+      for (const [n, outcome] of outcomes.entries()) {
+        const expected =
+          n % 3
+            ? { status: 'fulfilled', value: { payload: { n } } }
+            : { reason: { code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED' } };
+        expect(outcome).toMatchObject(expected);
+      }
+    }
+  });
+
+  test('judge each token by the options of its own call', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint({ type: 'anonymous' });
+    const options = { ...issuer.options, allowAnonymous: true, tokenCacheBytes: 0 };
+    await verifyJwt(token, options);
+    const dates = times(40, (n) => new Date(n % 2 ? Date.now() : Date.now() + 3_600_000));
+    const outcomes = await Promise.allSettled(
+      dates.map((currentDate) => verifyJwt(token, { ...options, currentDate })),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(
+      times(40, (n) => (n % 2 ? 'fulfilled' : 'rejected')),
+    );
+  });
+
+  test('have errors whose stack points at the caller that awaits them', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    await verifyJwt(token, issuer.options);
+    async function theCallerOfThis() {
+      return Promise.all(
+        times(3, (n) => verifyJwt(`${token.slice(0, -6)}AAAAA${n}`, issuer.options)),
+      );
+    }
+    const { stack } = await theCallerOfThis().catch((error) => error);
+    expect(stack).toContain('theCallerOfThis');
+  });
+
+  test('can be aborted one by one', async () => {
+    const issuer = await startIssuer();
+    const tokens = await Promise.all(times(20, (n) => issuer.mint({ claims: { n } })));
+    await verifyJwt(tokens[0]!, issuer.options);
+    const controller = new AbortController();
+    const calls = tokens.map((token, n) =>
+      verifyJwt(token, { ...issuer.options, ...(n % 2 && { signal: controller.signal }) }),
+    );
+    controller.abort();
+    const outcomes = await Promise.allSettled(calls);
+    for (const [n, outcome] of outcomes.entries()) {
+      expect(outcome.status, `${n}`).toBe(n % 2 && n > 1 ? 'rejected' : 'fulfilled');
+    }
+  });
+
+  test('mix with getUser, new tokens and tokens seen before', async () => {
+    const issuer = await startIssuer();
+    const tokens = await Promise.all(times(30, (n) => issuer.mint({ claims: { n } })));
+    const seen = tokens.slice(0, 10);
+    await Promise.all(seen.map((token) => verifyJwt(token, issuer.options)));
+    const results = await Promise.all([
+      ...tokens.map((token) => verifyJwt(token, issuer.options)),
+      ...tokens.map((token) => getUser(token, issuer.options)),
+      ...tokens.map((token) => verifyJwt(token, issuer.options)),
+    ]);
+    expect(results).toHaveLength(90);
+  });
+
+  test('do not outlive a worker that is terminated', async () => {
+    const issuer = await startIssuer();
+    const tokens = await Promise.all(times(200, (n) => issuer.mint({ claims: { n } })));
+    const code = `
+      const { parentPort, workerData } = require('node:worker_threads');
+      const { verifyJwt } = require(workerData.path);
+      const { tokens, options } = workerData;
+      verifyJwt(tokens[0], options).then(() => {
+        parentPort.postMessage('busy');
+        return Promise.all(tokens.map((token) => verifyJwt(token, options)));
+      });`;
+    const path = new URL('../index.js', import.meta.url).pathname;
+    for (let round = 0; round < 5; round += 1) {
+      const options = { ...issuer.options, tokenCacheBytes: 0 };
+      const worker = new Worker(code, { eval: true, workerData: { path, tokens, options } });
+      await new Promise((resolve, reject) => {
+        worker.once('message', resolve);
+        worker.once('error', reject);
+      });
+      await worker.terminate();
+    }
+    await expect(verifyJwt(tokens[0]!, issuer.options)).resolves.toBeDefined();
+  });
+});

@@ -77,6 +77,12 @@ describe('a StackAuthError', () => {
       Error.prepareStackTrace = (_error, frames) => frames;
       const error = await rejection(verifyJwt('nonsense', standIn.options));
       expect(error.code).toBe('ERR_JWS_INVALID');
+      Error.prepareStackTrace = () => {
+        throw new Error('no stack');
+      };
+      expect((await rejection(verifyJwt('nonsense', standIn.options))).code).toBe(
+        'ERR_JWS_INVALID',
+      );
       Error.prepareStackTrace = prepareStackTrace;
       Error.stackTraceLimit = 0;
       expect((await rejection(verifyJwt('nonsense', standIn.options))).code).toBe(

@@ -104,6 +104,18 @@ describe('exported keys', () => {
     expect(client.exportKeys()?.jwks).toEqual(await issuer.keySet());
   });
 
+  test('from the future bring no withdrawn key back', async () => {
+    const issuer = await startIssuer();
+    const keys = await keysOfAge(issuer, -300_000);
+    const client = new StackAuth({ ...issuer.options, keys });
+    const old = await issuer.mint();
+    await client.verifyJwt(old);
+    issuer.rotate({ withdraw: true });
+    await client.verifyJwt(await issuer.mint());
+    const again = client.verifyJwt(old, { clockTolerance: 1 });
+    await expect(again).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
+  });
+
   test('do not replace newer ones', async () => {
     const issuer = await startIssuer();
     const old = await keysOfAge(issuer, 1_000);

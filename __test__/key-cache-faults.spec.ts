@@ -118,6 +118,18 @@ describe('an outage', () => {
     expect(millis).toBeLessThan(3 * 300);
   });
 
+  test('of one empty answer is over with the next', async () => {
+    const issuer = await startIssuer();
+    const options = { ...issuer.options, cacheMaxAge: 50 };
+    const token = await issuer.mint();
+    await verifyJwt(token, options);
+    answerKeys(issuer, (_request, response) => sendJson(response, 200, { keys: [] }));
+    await sleep(60);
+    await expect(verifyJwt(token, options)).rejects.toMatchObject({ status: 401 });
+    issuer.intercept = undefined;
+    await expect(verifyJwt(token, options)).resolves.toBeDefined();
+  });
+
   test('leaves the budget for the rotation that came with it', async () => {
     const issuer = await startIssuer();
     await verifyJwt(await issuer.mint(), issuer.options);

@@ -48,6 +48,7 @@ describe('options', () => {
     [{ issuerBaseUrls: 'https://example.com' }, 'must be an array of strings, found string'],
     [{ issuerBaseUrls: ['https://example.com', 1] }, 'must be an array of strings, found an array'],
     [{ issuerBaseUrls: ['nonsense'] }, 'issuerBaseUrls must be'],
+    [{ issuerBaseUrls: new Array(2) }, 'must be an array of strings, found an array'],
     [{ allowAnonymous: 'no' }, 'allowAnonymous must be a boolean, found string'],
     [{ allowRestricted: 0 }, 'allowRestricted must be a boolean, found number'],
     [{ clockTolerance: '5s' }, 'clockTolerance must be a number'],

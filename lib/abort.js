@@ -42,7 +42,7 @@ function orAborted(pending, signal, abort, site) {
   });
 }
 
-/** @type {WeakMap<AbortSignal, Set<() => void>>} */
+/** @type {WeakMap<AbortSignal, { calls: Set<() => void>, end: () => void }>} */
 const waiting = new WeakMap();
 
 /**
@@ -52,27 +52,29 @@ const waiting = new WeakMap();
  * @param {() => void} call
  */
 function onAbort(signal, call) {
-  let calls = waiting.get(signal);
-  if (!calls) {
-    calls = new Set();
-    waiting.set(signal, calls);
-    signal.addEventListener('abort', endCalls);
-  }
+  const { calls, end } = waiting.get(signal) ?? listen(signal);
   calls.add(call);
   return () => {
     calls.delete(call);
-    if (calls.size === 0 && waiting.get(signal) === calls) {
+    if (calls.size === 0) {
       waiting.delete(signal);
-      signal.removeEventListener('abort', endCalls);
+      signal.removeEventListener('abort', end);
     }
   };
 }
 
-/** @param {Event} event */
-function endCalls({ target }) {
-  for (const call of waiting.get(/** @type {AbortSignal} */ (target)) ?? []) {
-    call();
-  }
+/** @param {AbortSignal} signal */
+function listen(signal) {
+  /** @type {Set<() => void>} */
+  const calls = new Set();
+  const end = () => {
+    for (const call of calls) {
+      call();
+    }
+  };
+  signal.addEventListener('abort', end);
+  waiting.set(signal, { calls, end });
+  return { calls, end };
 }
 
 /**

@@ -64,9 +64,21 @@ function define(errorClass, name) {
  * @param {{ stack?: string | undefined }} site
  */
 function standAt(error, site) {
-  // `Error.prepareStackTrace` may have made anything of it.
-  const frames = typeof site.stack === 'string' ? site.stack.split('\n').slice(1) : [];
+  const frames = stackOf(site).split('\n').slice(1);
   error.stack = [`${error.name}: ${error.message}`, ...frames].join('\n');
+}
+
+/**
+ * A user's `Error.prepareStackTrace` may throw, or make anything of it.
+ *
+ * @param {{ stack?: string | undefined }} site
+ */
+function stackOf(site) {
+  try {
+    return typeof site.stack === 'string' ? site.stack : '';
+  } catch {
+    return '';
+  }
 }
 
 /**

@@ -12,9 +12,9 @@ const { configError } = require('./errors.js');
 
 /** @type {(value: unknown) => boolean} */
 const isStringArray = (value) =>
-  Array.isArray(value) && value.every((item) => typeof item === 'string');
+  Array.isArray(value) && Array.from(value).every((item) => typeof item === 'string');
 /** @type {(value: any) => boolean} */
-const isValidDate = (value) => isDate(value) && !Number.isNaN(value.getTime());
+const isValidDate = (value) => isDate(value) && !Number.isNaN(Date.prototype.getTime.call(value));
 /** @type {(value: any) => boolean} */
 const isSignal = (value) =>
   typeof value?.aborted === 'boolean' &&
@@ -84,13 +84,24 @@ function readOptions(given, defaults) {
     if (!test(value)) {
       throw configError(`${name} must be ${expected}, found ${describe(value)}`);
     }
-    // A Date can change, even to one that is not valid.
-    options[name] = isDate(value) ? value.getTime() : value;
+    options[name] = settled(value);
   }
   if (!defaults) {
     readEnvironment(options);
   }
   return options;
+}
+
+/**
+ * What can change is copied: a Date can even become invalid.
+ *
+ * @param {unknown} value
+ */
+function settled(value) {
+  if (isDate(value)) {
+    return Date.prototype.getTime.call(value);
+  }
+  return Array.isArray(value) ? Array.from(value) : value;
 }
 
 /**

@@ -11,6 +11,7 @@ use crate::json;
 use crate::keys::KeySet;
 
 const MAX_BODY_BYTES: usize = 256 * 1024;
+const MAX_ETAG_BYTES: usize = 1024;
 
 #[derive(Debug)]
 pub struct Answer {
@@ -38,7 +39,10 @@ pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
 
     let status = response.status();
     let max_age = max_age(response.headers());
-    let etag = text(response.headers(), &ETAG).map(str::to_owned);
+    let etag = text(response.headers(), &ETAG)
+        // A larger one may be refused when it is sent back.
+        .filter(|etag| etag.len() <= MAX_ETAG_BYTES)
+        .map(str::to_owned);
     if status == StatusCode::NOT_MODIFIED && conditional {
         return Ok(Answer { set: Set::NotModified, etag, max_age });
     }

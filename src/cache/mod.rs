@@ -20,6 +20,9 @@ use crate::token::Kid;
 
 pub use self::policy::Snapshot;
 
+/// However patient a caller is, a connection that hangs is given up, and another attempt made.
+const MAX_ATTEMPT: Duration = Duration::from_secs(10);
+
 #[derive(Debug)]
 pub struct KeyCache {
     url: String,
@@ -114,7 +117,7 @@ impl KeyCache {
                     }
                 }
             };
-            match flight.join(deadline, allowed, late()).await {
+            match flight.join(deadline, allowed.min(MAX_ATTEMPT), late()).await {
                 Ok(snapshot) => {
                     let found = !matches!(kid, Kid::Text(kid) if !snapshot.keys.has(kid));
                     if found || own || joined {
@@ -124,7 +127,14 @@ impl KeyCache {
                     joined = true;
                 }
                 Err(error) => {
-                    return self.lock().state.fallback(kid, clock::now(), limits).ok_or(error);
+                    let mut inner = self.lock();
+                    let now = clock::now();
+                    let known = inner.state.fallback(kid, now, limits).ok_or_else(|| error.clone());
+                    if known.is_ok() && inner.state.failures.in_a_row == 0 {
+                        // It may come yet, but others who have known keys need not wait for it too.
+                        inner.state.on_failure(error, now, fastrand::f64());
+                    }
+                    return known;
                 }
             }
         }
@@ -143,7 +153,7 @@ impl KeyCache {
         let (url, cache, kid) = (self.url.clone(), Arc::clone(self), kid.clone());
         let work = |_| async move { fetch::fetch(&url, etag).await };
         let land = move |result: Result<Answer>| cache.land(result, base.as_deref(), &kid);
-        let flight = Flight::launch(allowed, work, late(), land);
+        let flight = Flight::launch(allowed.min(MAX_ATTEMPT), work, late(), land);
         inner.flight = Some(flight.clone());
         flight
     }
@@ -177,8 +187,13 @@ impl KeyCache {
         })?;
         // One from the future is from now, or it would stay fresh for too long.
         let unix_now = clock::unix_now();
+        let from_future = unix_fetched_at > unix_now;
         let unix_fetched_at = unix_fetched_at.clamp(0, unix_now);
         let mut inner = self.lock();
+        if from_future && inner.state.snapshot.is_some() {
+            // Imported once more, it would seem newer than what was fetched in between.
+            return Ok(());
+        }
         inner.state.on_import(Arc::new(Snapshot {
             keys: Arc::new(keys),
             json: jwks.into(),

@@ -145,7 +145,9 @@ impl State {
             if !known {
                 self.budget.take(now);
             }
-            if !snapshot.keys.has(kid) {
+            // A set without any key is a slip of the issuer's: whoever comes next asks again, within
+            // the budget.
+            if !snapshot.keys.has(kid) && snapshot.keys.count() > 0 {
                 self.remember_unknown(kid, now);
             }
         }

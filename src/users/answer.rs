@@ -42,7 +42,7 @@ fn refusal(answer: &Answer<'_>, secrets: &[&str]) -> Error {
     let stack_code = answer
         .known_error
         .or(body_code.as_deref())
-        .filter(|code| is_code(code) && !secrets.contains(code));
+        .filter(|code| is_code(code) && redacted(code) == **code);
 
     let name = stack_code.unwrap_or("no known error");
     let mut message = format!("users/me answered {} with {name}", answer.status);

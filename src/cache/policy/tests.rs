@@ -215,6 +215,15 @@ fn a_withdrawal_costs_nothing() {
 }
 
 #[test]
+fn an_empty_set_says_nothing_of_the_next() {
+    let mut state = warm(&["a"]);
+    state.on_answer(snapshot(&[], 1), &kid("a"), 1);
+    decides(&state, "a", 2, LIMITS, "fetch");
+    state.on_answer(snapshot(&["a"], 3), &kid("a"), 3);
+    decides(&state, "a", 4, LIMITS, "use");
+}
+
+#[test]
 fn while_the_issuer_is_down_an_unknown_kid_is_nobodys_fault() {
     let mut state = warm(&["a"]);
     state.on_failure(down(), 0, 0.0);

@@ -9,10 +9,11 @@ const { Batch } = require('../binding.js');
 /**
  * Where signatures are checked. One that is alone is checked in place, since a hop to another thread
  * and back takes longer than it saves. From the second that is under way at the same time, they are
- * gathered until the end of the turn and go to other threads in chunks, as many as can run at once.
+ * gathered until the end of the turn and go to other threads in chunks.
  */
 
-const THREADS = availableParallelism();
+/** Two for each thread, so that none is idle while the event loop takes in the outcomes of one. */
+const CHUNKS = 2 * availableParallelism();
 /** No token waits for more than so many before it. */
 const MAX_CHUNK = 32;
 
@@ -59,7 +60,7 @@ const leave = () => {
 function sendAll() {
   const all = waiting;
   waiting = [];
-  const chunks = Math.max(THREADS - chunksUnderWay, 1);
+  const chunks = Math.max(CHUNKS - chunksUnderWay, 1);
   const size = Math.min(Math.ceil(all.length / chunks), MAX_CHUNK);
   for (let start = 0; start < all.length; start += size) {
     send(all.slice(start, start + size));

@@ -170,6 +170,19 @@ describe('back-off', () => {
     await recovers(issuer);
   });
 
+  test('that an impatient caller began does not hold back a patient one', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    answerKeys(issuer, async () => {
+      await sleep(200);
+      return false;
+    });
+    const impatient = { ...issuer.options, timeout: 50 };
+    expect((await failure(verifyJwt(token, impatient))).code).toBe('ERR_JWKS_TIMEOUT');
+    await vi.waitFor(() => expect(statsOf(issuer).failuresInARow).toBe(1));
+    await expect(verifyJwt(token, issuer.options)).resolves.toBeDefined();
+  });
+
   test('lets a concurrent crowd fail with one fetch', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();

@@ -11,7 +11,7 @@ use arc_swap::ArcSwapOption;
 
 use self::fetch::{Answer, Set, late};
 use self::policy::{Action, State};
-use crate::clock::{self, Millis};
+use crate::clock::{self, Millis, millis};
 use crate::config::Limits;
 use crate::error::{Code, Error, Result};
 use crate::flight::Flight;
@@ -86,7 +86,8 @@ impl KeyCache {
 
     /// The set that has the last word on `kid`, if nobody needs to wait for it.
     pub fn at_hand(&self, kid: &Kid, limits: Limits) -> Option<Arc<Snapshot>> {
-        match self.lock().decide(kid, limits) {
+        // The most impatient is told what is known; whether to fetch is for `get` to say.
+        match self.lock().decide(kid, Duration::ZERO, limits) {
             Action::Use(snapshot) => Some(snapshot),
             Action::UseAndRefresh(_) | Action::Wait | Action::Fetch | Action::Fail(_) => None,
         }
@@ -100,11 +101,12 @@ impl KeyCache {
         deadline: Millis,
         allowed: Duration,
     ) -> Result<Arc<Snapshot>> {
+        let allowed = allowed.min(MAX_ATTEMPT);
         let mut joined = false;
         loop {
             let (flight, own) = {
                 let mut inner = self.lock();
-                match (inner.decide(kid, limits), &inner.flight) {
+                match (inner.decide(kid, allowed, limits), &inner.flight) {
                     (Action::Use(snapshot), _) => return Ok(snapshot),
                     (Action::Fail(error), _) => return Err(error),
                     (Action::UseAndRefresh(snapshot), _) => {
@@ -117,7 +119,7 @@ impl KeyCache {
                     }
                 }
             };
-            match flight.join(deadline, allowed.min(MAX_ATTEMPT), late()).await {
+            match flight.join(deadline, allowed, late()).await {
                 Ok(snapshot) => {
                     let found = !matches!(kid, Kid::Text(kid) if !snapshot.keys.has(kid));
                     if found || own || joined {
@@ -132,7 +134,7 @@ impl KeyCache {
                     let known = inner.state.fallback(kid, now, limits).ok_or_else(|| error.clone());
                     if known.is_ok() && inner.state.failures.in_a_row == 0 {
                         // It may come yet, but others who have known keys need not wait for it too.
-                        inner.state.on_failure(error, now, fastrand::f64());
+                        inner.state.on_failure(error, millis(allowed), now, fastrand::f64());
                     }
                     return known;
                 }
@@ -152,8 +154,9 @@ impl KeyCache {
 
         let (url, cache, kid) = (self.url.clone(), Arc::clone(self), kid.clone());
         let work = |_| async move { fetch::fetch(&url, etag).await };
-        let land = move |result: Result<Answer>| cache.land(result, base.as_deref(), &kid);
-        let flight = Flight::launch(allowed.min(MAX_ATTEMPT), work, late(), land);
+        let began = clock::now();
+        let land = move |result: Result<Answer>| cache.land(result, base.as_deref(), &kid, began);
+        let flight = Flight::launch(allowed, work, late(), land);
         inner.flight = Some(flight.clone());
         flight
     }
@@ -163,6 +166,7 @@ impl KeyCache {
         result: Result<Answer>,
         base: Option<&Snapshot>,
         kid: &Kid,
+        began: Millis,
     ) -> Result<Arc<Snapshot>> {
         let now = clock::now();
         let result = result.and_then(|answer| snapshot(answer, base, now));
@@ -174,7 +178,7 @@ impl KeyCache {
             }
             Err(error) => {
                 inner.failed_fetches += 1;
-                inner.state.on_failure(error.clone(), now, fastrand::f64());
+                inner.state.on_failure(error.clone(), now - began, now, fastrand::f64());
             }
         }
         result
@@ -233,9 +237,9 @@ impl KeyCache {
 }
 
 impl Inner {
-    fn decide(&self, kid: &Kid, limits: Limits) -> Action {
+    fn decide(&self, kid: &Kid, patience: Duration, limits: Limits) -> Action {
         let fetching = self.flight.as_ref().is_some_and(Flight::is_under_way);
-        self.state.decide(kid, clock::now(), limits, fetching)
+        self.state.decide(kid, clock::now(), millis(patience), limits, fetching)
     }
 }
 

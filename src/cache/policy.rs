@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::clock::{Millis, millis};
 use crate::config::Limits;
-use crate::error::Error;
+use crate::error::{Code, Error};
 use crate::keys::KeySet;
 use crate::token::Kid;
 
@@ -61,6 +61,16 @@ pub struct Failures {
     pub last: Option<Error>,
     last_at: Millis,
     pub retry_at: Millis,
+    /// How long the last attempt was given, if that was what it failed for.
+    given: Option<Millis>,
+}
+
+impl Failures {
+    /// Whether it is too early for another attempt. One that had little time says nothing to a caller
+    /// who gives more: the impatient must not keep the patient from their keys.
+    fn hold_back(&self, now: Millis, patience: Millis) -> bool {
+        now < self.retry_at && self.given.is_none_or(|given| patience <= given)
+    }
 }
 
 #[derive(Debug)]
@@ -77,8 +87,18 @@ pub enum Action {
 }
 
 impl State {
-    pub fn decide(&self, kid: &Kid, now: Millis, limits: Limits, fetching: bool) -> Action {
-        let Some(snapshot) = &self.snapshot else { return self.fetch_or(None, now, fetching) };
+    pub fn decide(
+        &self,
+        kid: &Kid,
+        now: Millis,
+        patience: Millis,
+        limits: Limits,
+        fetching: bool,
+    ) -> Action {
+        let held_back = self.failures.hold_back(now, patience);
+        let Some(snapshot) = &self.snapshot else {
+            return self.fetch_or(None, held_back, fetching);
+        };
         let snapshot = Arc::clone(snapshot);
 
         let age = now - snapshot.fetched_at;
@@ -87,18 +107,18 @@ impl State {
         let refresh_ahead = age >= refresh_after(fresh_for);
         let failing = self.failures.in_a_row > 0 && now - self.failures.last_at < RECENT_FAILURE;
         if age >= fresh_for && !(usable && failing) {
-            return self.fetch_or(usable.then_some(snapshot), now, fetching);
+            return self.fetch_or(usable.then_some(snapshot), held_back, fetching);
         }
 
         if self.is_settled(kid, &snapshot, now) {
-            return if refresh_ahead && !fetching && now >= self.failures.retry_at {
+            return if refresh_ahead && !fetching && !held_back {
                 Action::UseAndRefresh(snapshot)
             } else {
                 Action::Use(snapshot)
             };
         }
-        if fetching || now < self.failures.retry_at || self.budget.has_one(now) {
-            return self.fetch_or(None, now, fetching);
+        if fetching || held_back || self.budget.has_one(now) {
+            return self.fetch_or(None, held_back, fetching);
         }
         match &self.failures.last {
             // Whether the issuer has this key by now cannot be known.
@@ -107,11 +127,11 @@ impl State {
         }
     }
 
-    fn fetch_or(&self, stale: Option<Arc<Snapshot>>, now: Millis, fetching: bool) -> Action {
+    fn fetch_or(&self, stale: Option<Arc<Snapshot>>, held_back: bool, fetching: bool) -> Action {
         match (&self.failures.last, stale) {
             _ if fetching => Action::Wait,
-            (Some(_), Some(snapshot)) if now < self.failures.retry_at => Action::Use(snapshot),
-            (Some(error), None) if now < self.failures.retry_at => Action::Fail(error.clone()),
+            (Some(_), Some(snapshot)) if held_back => Action::Use(snapshot),
+            (Some(error), None) if held_back => Action::Fail(error.clone()),
             _ => Action::Fetch,
         }
     }
@@ -155,14 +175,15 @@ impl State {
         self.snapshot = Some(snapshot);
     }
 
-    /// `jitter` is between 0 and 1, and shortens the wait by up to half.
-    pub fn on_failure(&mut self, error: Error, now: Millis, jitter: f64) {
+    /// An attempt of `took` failed. `jitter` is between 0 and 1, and shortens the wait by up to half.
+    pub fn on_failure(&mut self, error: Error, took: Millis, now: Millis, jitter: f64) {
         let doublings = self.failures.in_a_row.min(16);
         let full = (FIRST_BACK_OFF << doublings).min(MAX_BACK_OFF);
         #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
         let wait = (full as f64 * (1.0 - jitter / 2.0)) as Millis;
         self.failures = Failures {
             in_a_row: self.failures.in_a_row.saturating_add(1),
+            given: (error.code == Code::JwksTimeout).then_some(took),
             last: Some(error),
             last_at: now,
             retry_at: now + wait,

@@ -1,10 +1,10 @@
 use super::*;
-use crate::error::Code;
 
 const LIMITS: Limits =
     Limits { max_age: Duration::from_mins(10), stale_if_error: Duration::from_hours(1) };
 const FAIL_CLOSED: Limits = Limits { stale_if_error: Duration::ZERO, ..LIMITS };
 const SECOND: Millis = 1_000;
+const PATIENCE: Millis = 5 * SECOND;
 const MINUTE: Millis = 60 * SECOND;
 
 // RFC 7515 appendix A.3.1
@@ -47,12 +47,20 @@ fn name(action: &Action) -> &'static str {
 
 #[track_caller]
 fn decides(state: &State, asked: &str, now: Millis, limits: Limits, expected: &str) {
-    assert_eq!(name(&state.decide(&kid(asked), now, limits, false)), expected, "idle, at {now}");
+    assert_eq!(
+        name(&state.decide(&kid(asked), now, PATIENCE, limits, false)),
+        expected,
+        "idle, at {now}"
+    );
 }
 
 #[track_caller]
 fn decides_while_fetching(state: &State, asked: &str, now: Millis, expected: &str) {
-    assert_eq!(name(&state.decide(&kid(asked), now, LIMITS, true)), expected, "fetching, at {now}");
+    assert_eq!(
+        name(&state.decide(&kid(asked), now, PATIENCE, LIMITS, true)),
+        expected,
+        "fetching, at {now}"
+    );
 }
 
 #[test]
@@ -95,7 +103,7 @@ fn a_cold_cache_fetches_once_and_backs_off() {
     let mut now = 0;
     let mut waits = Vec::new();
     for _ in 0..10 {
-        state.on_failure(down(), now, 0.0);
+        state.on_failure(down(), 0, now, 0.0);
         decides(&state, "a", now, LIMITS, "fail");
         decides(&state, "a", state.failures.retry_at - 1, LIMITS, "fail");
         decides(&state, "a", state.failures.retry_at, LIMITS, "fetch");
@@ -104,15 +112,26 @@ fn a_cold_cache_fetches_once_and_backs_off() {
     }
     assert_eq!(waits, [250, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000, 30_000]);
 
-    state.on_failure(down(), now, 1.0);
+    state.on_failure(down(), 0, now, 1.0);
     assert_eq!(state.failures.retry_at - now, 15_000, "jitter takes up to half");
+}
+
+#[test]
+fn the_impatient_do_not_hold_the_patient_back() {
+    let mut state = State::default();
+    state.on_failure(Error::new(Code::JwksTimeout, "late"), 50, 0, 0.0);
+    for (patience, expected) in [(10, "fail"), (50, "fail"), (51, "fetch"), (5_000, "fetch")] {
+        assert_eq!(name(&state.decide(&kid("a"), 1, patience, LIMITS, false)), expected);
+    }
+    state.on_failure(down(), 50, 1, 0.0);
+    assert_eq!(name(&state.decide(&kid("a"), 2, 5_000, LIMITS, false)), "fail");
 }
 
 #[test]
 fn failures_in_a_row_never_overflow() {
     let mut state = State::default();
     for _ in 0..100 {
-        state.on_failure(down(), 0, 0.0);
+        state.on_failure(down(), 0, 0, 0.0);
     }
     assert_eq!(state.failures.retry_at, MAX_BACK_OFF);
 }
@@ -122,7 +141,7 @@ fn known_keys_outlast_an_outage() {
     let mut state = warm(&["a"]);
     let now = 10 * MINUTE;
     decides(&state, "a", now, LIMITS, "fetch");
-    state.on_failure(down(), now, 0.0);
+    state.on_failure(down(), 0, now, 0.0);
     assert!(state.fallback(&kid("a"), now, LIMITS).is_some());
     decides(&state, "a", now + 1, LIMITS, "use");
     // Nobody waits while the issuer is known to be down …
@@ -131,7 +150,7 @@ fn known_keys_outlast_an_outage() {
     decides(&state, "a", now + RECENT_FAILURE, LIMITS, "fetch");
 
     let end = 70 * MINUTE;
-    state.on_failure(down(), end - 1, 0.0);
+    state.on_failure(down(), 0, end - 1, 0.0);
     decides(&state, "a", end - 1, LIMITS, "use");
     decides(&state, "a", end, LIMITS, "fail");
     assert!(state.fallback(&kid("a"), end, LIMITS).is_none());
@@ -141,7 +160,7 @@ fn known_keys_outlast_an_outage() {
 fn zero_stale_if_error_fails_closed() {
     let mut state = warm(&["a"]);
     let now = 10 * MINUTE;
-    state.on_failure(down(), now - 1, 0.0);
+    state.on_failure(down(), 0, now - 1, 0.0);
     decides(&state, "a", now - 1, FAIL_CLOSED, "use");
     decides(&state, "a", now, FAIL_CLOSED, "fail");
     assert!(state.fallback(&kid("a"), now, FAIL_CLOSED).is_none());
@@ -162,7 +181,7 @@ fn an_unknown_kid_is_asked_about_at_once() {
 fn no_kid_is_no_reason_to_fetch() {
     let state = warm(&["a"]);
     for kid in [Kid::Absent, Kid::NotText] {
-        assert_eq!(name(&state.decide(&kid, 0, LIMITS, false)), "use");
+        assert_eq!(name(&state.decide(&kid, 0, PATIENCE, LIMITS, false)), "use");
     }
 }
 
@@ -171,7 +190,7 @@ fn flood(state: &mut State, until: Millis, step: usize) -> usize {
     let mut fetches = 0;
     for now in (0..until).step_by(step) {
         let random = kid(&format!("random-{now}"));
-        if let Action::Fetch = state.decide(&random, now, LIMITS, false) {
+        if let Action::Fetch = state.decide(&random, now, PATIENCE, LIMITS, false) {
             fetches += 1;
             state.on_answer(snapshot(&["a"], now), &random, now);
         }
@@ -226,7 +245,7 @@ fn an_empty_set_says_nothing_of_the_next() {
 #[test]
 fn while_the_issuer_is_down_an_unknown_kid_is_nobodys_fault() {
     let mut state = warm(&["a"]);
-    state.on_failure(down(), 0, 0.0);
+    state.on_failure(down(), 0, 0, 0.0);
     decides(&state, "b", 1, LIMITS, "fail");
     assert!(state.fallback(&kid("b"), 1, LIMITS).is_none());
     decides(&state, "b", 250, LIMITS, "fetch");
@@ -234,7 +253,7 @@ fn while_the_issuer_is_down_an_unknown_kid_is_nobodys_fault() {
 
     state.on_answer(snapshot(&["a"], 300), &kid("x"), 300);
     state.on_answer(snapshot(&["a"], 301), &kid("y"), 301);
-    state.on_failure(down(), 302, 0.0);
+    state.on_failure(down(), 0, 302, 0.0);
     decides(&state, "b", 600, LIMITS, "fail"); // the budget is spent
     decides(&state, "a", 600, LIMITS, "use");
 }
@@ -243,7 +262,7 @@ fn while_the_issuer_is_down_an_unknown_kid_is_nobodys_fault() {
 fn an_outage_leaves_the_budget_for_the_rotation_after_it() {
     let mut state = warm(&["a"]);
     for attempt in 0..5 {
-        state.on_failure(down(), attempt, 0.0);
+        state.on_failure(down(), 0, attempt, 0.0);
     }
     decides(&state, "b", state.failures.retry_at, LIMITS, "fetch");
 }

@@ -39,11 +39,7 @@ class Templates {
   /** @param {number} id */
   copy(id) {
     const template = this.#templates.get(id);
-    if (!template?.flat) {
-      return template && JSON.parse(template.json);
-    }
-    const { payload, protectedHeader } = template.flat;
-    return { payload: { ...payload }, protectedHeader: { ...protectedHeader } };
+    return template?.flat ? copyOf(template.flat) : template && JSON.parse(template.json);
   }
 
   /**
@@ -53,25 +49,32 @@ class Templates {
   add(id, json) {
     const parsed = JSON.parse(json);
     const flat = isFlat(parsed.payload) && isFlat(parsed.protectedHeader);
-    this.#templates.set(id, { json, flat: flat ? parsed : undefined });
-    this.#length += json.length;
+    const { length } = json;
+    this.#templates.set(id, flat ? { length, json: '', flat: parsed } : { length, json });
+    this.#length += length;
     for (const [oldest, template] of this.#templates) {
       if (this.#length <= this.#maxLength) {
         break;
       }
       this.#templates.delete(oldest);
-      this.#length -= template.json.length;
+      this.#length -= template.length;
     }
-    return JSON.parse(json);
+    return flat ? copyOf(parsed) : parsed;
   }
 }
 
 /**
+ * @typedef {{ payload: object, protectedHeader: object }} Verified
  * @typedef {object} Template
- * @property {string} json
- * @property {{ payload: object, protectedHeader: object } | undefined} flat what can be copied, having
- *   no objects inside; the rest is parsed each time
+ * @property {number} length
+ * @property {string} json parsed each time, if there are objects inside
+ * @property {Verified} [flat] copied each time, if there are none
  */
+
+/** @param {Verified} verified */
+function copyOf({ payload, protectedHeader }) {
+  return { payload: { ...payload }, protectedHeader: { ...protectedHeader } };
+}
 
 /** @param {object} object */
 function isFlat(object) {

@@ -1,6 +1,6 @@
 'use strict';
 
-const { ask, bind, verify } = require('./lib/calls.js');
+const { ask, bind, resultOf, verify } = require('./lib/calls.js');
 const { StackAuthError } = require('./lib/errors.js');
 const { entriesOf, readOptions } = require('./lib/options.js');
 const { boundOf } = require('./lib/recent.js');
@@ -18,7 +18,7 @@ const { boundOf } = require('./lib/recent.js');
  */
 async function verifyJwt(accessToken, options) {
   const verified = verify(boundOf(options), verifyJwt, accessToken);
-  return verified instanceof Promise ? await verified : verified;
+  return verified instanceof Promise ? resultOf(await verified) : verified;
 }
 
 /**
@@ -47,7 +47,7 @@ class StackAuth {
    */
   async verifyJwt(accessToken, perCall) {
     const verified = verify(this.#with(perCall), StackAuth.prototype.verifyJwt, accessToken);
-    return verified instanceof Promise ? await verified : verified;
+    return verified instanceof Promise ? resultOf(await verified) : verified;
   }
 
   /**

@@ -1,23 +1,8 @@
 'use strict';
 
-const { Abort } = require('../binding.js');
 const { AbortError, standAt } = require('./errors.js');
 
 /** @import { Abort as NativeAbort } from '../binding' */
-
-/**
- * What ends the native side of a call; an error if that is too late.
- *
- * @param {AbortSignal | undefined} signal
- * @param {() => { stack?: string }} site
- * @returns {NativeAbort | undefined}
- */
-function abortOf(signal, site) {
-  if (signal?.aborted) {
-    throw abortError(signal, site());
-  }
-  return signal && new Abort();
-}
 
 /**
  * The outcome, or an AbortError as soon as the signal is aborted.
@@ -25,7 +10,7 @@ function abortOf(signal, site) {
  * @template T
  * @param {Promise<T>} pending
  * @param {AbortSignal | undefined} signal
- * @param {NativeAbort | undefined} abort
+ * @param {NativeAbort} [abort] what ends the native side
  * @param {{ stack?: string }} [site]
  * @returns {Promise<T>}
  */
@@ -89,4 +74,4 @@ function abortError(signal, site) {
   return error;
 }
 
-module.exports = { abortOf, orAborted };
+module.exports = { abortError, orAborted };

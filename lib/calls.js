@@ -1,27 +1,37 @@
 'use strict';
 
-const { NativeClient } = require('../binding.js');
-const { abortOf, orAborted } = require('./abort.js');
+const { Abort, NativeClient } = require('../binding.js');
+const { abortError, orAborted } = require('./abort.js');
 const checks = require('./checks.js');
 const { StackAuthError, configError } = require('./errors.js');
 const { Templates } = require('./templates.js');
 
 /**
- * @import { Abort, Failure, NativeClient as Client } from '../binding'
+ * @import { Abort as NativeAbort, Failure, NativeClient as Client } from '../binding'
  * @import { Options } from './options.js'
+ * @import { Verified } from './templates.js'
  */
 
 /**
+ * @typedef {ReturnType<Client['verifier']>} Verify
+ *
+ * @typedef {object} Native
+ * @property {Client} client
+ * @property {Verify} check
+ *
  * @typedef {object} Bound options that were checked, and what was made of them
  * @property {Client} client
+ * @property {Verify} check
  * @property {InstanceType<typeof Templates>} templates
  * @property {number | undefined} currentDate
  * @property {AbortSignal | undefined} signal
  */
 
+/** As in src/binding/batch.rs. */
+const RECALL = 2;
 /** Bounded, for a server of many tenants; what is dropped is only made again. */
 const MAX_CLIENTS = 1_000;
-/** @type {Map<string, Client>} */
+/** @type {Map<string, Native>} */
 const clients = new Map();
 
 /**
@@ -36,15 +46,16 @@ function bind({ currentDate, signal, keys, ...others }) {
   // Without a prototype, for the native side would take what a polluted one has.
   const settings = Object.assign(Object.create(null), others, exported && { keys: exported });
   const key = JSON.stringify(settings);
-  let client = clients.get(key);
-  if (!client) {
-    client = create(settings);
+  let native = clients.get(key);
+  if (!native) {
+    native = create(settings);
     if (clients.size >= MAX_CLIENTS) {
       clients.delete(/** @type {string} */ (clients.keys().next().value));
     }
-    clients.set(key, client);
+    clients.set(key, native);
   }
-  return { client, templates: Templates.of(settings.tokenCacheBytes), currentDate, signal };
+  const { client, check } = native;
+  return { client, check, templates: Templates.of(settings.tokenCacheBytes), currentDate, signal };
 }
 
 /** @param {object} settings */
@@ -53,7 +64,7 @@ function create(settings) {
   if ('code' in client) {
     throw new StackAuthError(client);
   }
-  return client;
+  return { client, check: client.verifier(checks.batch) };
 }
 
 /** @param {unknown} jwks */
@@ -66,36 +77,54 @@ function jsonOf(jwks) {
 }
 
 /**
- * A verified token; a promise of one where other threads are at work.
+ * A verified token; where that takes other threads or the network, a promise of what `resultOf` takes.
  *
  * @param {Bound} bound
  * @param {Function} caller
  * @param {unknown} accessToken
  */
-function verify({ client, templates, currentDate, signal }, caller, accessToken) {
-  const abort = abortOf(signal, () => siteOf(caller));
-  const { batch } = checks;
-  let outcome = client.verify(accessToken, currentDate, false, batch, abort);
-  if (typeof outcome === 'number') {
-    const known = templates.copy(outcome);
+function verify(bound, caller, accessToken) {
+  const { check, templates, currentDate, signal } = bound;
+  if (signal?.aborted) {
+    throw abortError(signal, siteOf(caller));
+  }
+  let verdict = check(accessToken, checks.how, currentDate);
+  if (typeof verdict === 'number') {
+    const known = templates.copy(verdict);
     if (known) {
       return known;
     }
-    const id = outcome;
-    outcome = client.verify(accessToken, currentDate, true, batch, abort);
-    if (typeof outcome === 'string') {
-      return templates.add(id, outcome);
+    const id = verdict;
+    verdict = check(accessToken, RECALL, currentDate);
+    if (typeof verdict === 'string') {
+      return templates.add(id, verdict);
     }
   }
-  if (outcome === null) {
-    return settle(orAborted(checks.gathered(), signal, abort));
+  if (verdict === null) {
+    return orAborted(checks.gathered(), signal);
+  }
+  if (verdict === undefined) {
+    return ask(bound, caller, (client, date, abort) =>
+      client.verifyWithKeys(accessToken, date, abort),
+    );
   }
   checks.countInPlace();
-  if (typeof outcome === 'string') {
-    return JSON.parse(outcome);
+  if (typeof verdict === 'string') {
+    return JSON.parse(verdict);
   }
-  const pending = /** @type {Failure | Promise<string | Failure>} */ (outcome);
-  return settleAt(siteOf(caller), pending, signal, abort);
+  throw new StackAuthError(/** @type {Failure} */ (verdict), siteOf(caller));
+}
+
+/**
+ * To be called in an `async` function after its `await`, which gives the error the stack of who waits.
+ *
+ * @param {Verified | Failure} outcome
+ */
+function resultOf(outcome) {
+  if ('code' in outcome) {
+    throw new StackAuthError(outcome);
+  }
+  return outcome;
 }
 
 /**
@@ -103,21 +132,15 @@ function verify({ client, templates, currentDate, signal }, caller, accessToken)
  *
  * @param {Bound} bound
  * @param {Function} caller
- * @param {(client: Client, currentDate?: number, abort?: Abort) => Failure | Promise<string | Failure>} start
+ * @param {(client: Client, currentDate?: number, abort?: NativeAbort) => Failure | Promise<string | Failure>} start
  */
 function ask({ client, currentDate, signal }, caller, start) {
-  const abort = abortOf(signal, () => siteOf(caller));
+  const site = siteOf(caller);
+  if (signal?.aborted) {
+    throw abortError(signal, site);
+  }
+  const abort = signal && new Abort();
   const outcome = start(client, currentDate, abort);
-  return settleAt(siteOf(caller), outcome, signal, abort);
-}
-
-/**
- * @param {{ stack?: string }} site
- * @param {Failure | Promise<string | Failure>} outcome
- * @param {AbortSignal | undefined} signal
- * @param {Abort | undefined} abort
- */
-function settleAt(site, outcome, signal, abort) {
   if ('code' in outcome) {
     throw new StackAuthError(outcome, site);
   }
@@ -126,7 +149,7 @@ function settleAt(site, outcome, signal, abort) {
 
 /**
  * @param {Promise<string | Failure>} pending
- * @param {{ stack?: string }} [site]
+ * @param {{ stack?: string }} site
  */
 async function settle(pending, site) {
   const outcome = await pending;
@@ -150,4 +173,4 @@ function siteOf(caller) {
   return site;
 }
 
-module.exports = { ask, bind, verify };
+module.exports = { ask, bind, resultOf, verify };

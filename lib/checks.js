@@ -4,7 +4,10 @@ const { availableParallelism } = require('node:os');
 
 const { Batch } = require('../binding.js');
 
-/** @import { Failure } from '../binding' */
+/**
+ * @import { Failure } from '../binding'
+ * @import { Verified } from './templates.js'
+ */
 
 /**
  * Where signatures are checked. One that is alone is checked in place, since a hop to another thread
@@ -16,18 +19,23 @@ const { Batch } = require('../binding.js');
 const CHUNKS = 2 * availableParallelism();
 /** No token waits for more than so many before it. */
 const MAX_CHUNK = 32;
+/** As in src/binding/batch.rs. */
+const IN_PLACE = 0;
+const GATHER = 1;
 
-const native = new Batch();
-/** @type {Array<{ resolve: (outcome: string | Failure) => void, reject: (error: unknown) => void }>} */
+const batch = new Batch();
+/** @type {Array<(outcome: Verified | Failure | Promise<never>) => void>} */
 let waiting = [];
 /** Checks made in place since the last turn, gathered, or on other threads. */
 let underWay = 0;
 let chunksUnderWay = 0;
 
 const checks = {
-  /** What to put a check into; `undefined` if it is alone. */
-  get batch() {
-    return underWay > 0 ? native : undefined;
+  /** What verifiers put checks into. */
+  batch,
+
+  get how() {
+    return underWay > 0 ? GATHER : IN_PLACE;
   },
 
   /** A check was made in place: those that follow before the caller goes on are not alone. */
@@ -39,15 +47,15 @@ const checks = {
   /**
    * A check was put into the batch.
    *
-   * @returns {Promise<string | Failure>}
+   * @returns {Promise<Verified | Failure>}
    */
   gathered() {
     if (waiting.length === 0) {
       resolved.then(sendAll);
     }
     underWay += 1;
-    return new Promise((resolve, reject) => {
-      waiting.push({ resolve, reject });
+    return new Promise((resolve) => {
+      waiting.push(resolve);
     });
   },
 };
@@ -71,13 +79,19 @@ function sendAll() {
 async function send(chunk) {
   chunksUnderWay += 1;
   try {
-    const outcomes = await native.run(chunk.length);
-    for (const [index, { resolve }] of chunk.entries()) {
-      resolve(/** @type {string | Failure} */ (outcomes[index]));
+    const { json, failures } = await batch.run(chunk.length);
+    const [payloads, headers] = JSON.parse(json);
+    for (let at = 0, refused = 0; at < chunk.length; at += 1) {
+      const payload = payloads[at];
+      chunk[at]?.(
+        payload === null
+          ? /** @type {Failure} */ (failures[refused++])
+          : { payload, protectedHeader: headers[at] },
+      );
     }
   } catch (error) {
-    for (const { reject } of chunk) {
-      reject(error);
+    for (const resolve of chunk) {
+      resolve(Promise.reject(error));
     }
   } finally {
     chunksUnderWay -= 1;

@@ -16,9 +16,11 @@ pub struct UnverifiedJwt {
 }
 
 /// A token whose signature was found good, and the key that it was good under.
-#[derive(Debug)]
 pub struct VerifiedJwt {
-    token: Token,
+    text: String,
+    kid: Kid,
+    /// As JSON text.
+    header: String,
     claims: Claims,
     signed_by: Point,
 }
@@ -50,22 +52,24 @@ impl UnverifiedJwt {
         let claims = self.claims.ok_or_else(|| {
             Error::new(Code::JwtInvalid, "JWT Claims Set must be a top-level JSON object")
         })?;
-        Ok(VerifiedJwt { signed_by: key.point, token: self.token, claims })
+        let signed_by = key.point;
+        let (text, kid, header) = self.token.into_parts();
+        Ok(VerifiedJwt { text, kid, header, claims, signed_by })
     }
 }
 
 impl VerifiedJwt {
     pub fn text(&self) -> &str {
-        self.token.text()
+        &self.text
     }
 
     pub fn kid(&self) -> &Kid {
-        &self.token.kid
+        &self.kid
     }
 
     /// Whether the key that it is good under still counts.
     pub fn is_signed_by(&self, keys: &KeySet) -> bool {
-        keys.holds(&self.token.kid, &self.signed_by)
+        keys.holds(&self.kid, &self.signed_by)
     }
 
     pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
@@ -76,14 +80,24 @@ impl VerifiedJwt {
         self.claims.validate(policy, now_seconds)
     }
 
-    /// Payload and header, as one JSON text.
-    pub fn json(&self) -> String {
-        format!(r#"{{"payload":{},"protectedHeader":{}}}"#, self.claims.json, self.token.header)
+    /// As JSON text, as is the header.
+    pub fn payload(&self) -> &str {
+        &self.claims.json
+    }
+
+    pub fn header(&self) -> &str {
+        &self.header
     }
 
     /// Bytes that it takes, more or less.
     pub fn size(&self) -> usize {
-        let texts = self.text().len() + self.claims.json.len() + self.token.header.len();
-        size_of::<Self>() + texts
+        size_of::<Self>() + self.text.len() + self.claims.json.len() + self.header.len()
+    }
+}
+
+impl std::fmt::Debug for VerifiedJwt {
+    /// Without the token itself.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("VerifiedJwt").field("kid", &self.kid).finish_non_exhaustive()
     }
 }

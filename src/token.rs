@@ -14,8 +14,9 @@ pub struct Token {
     text: String,
     /// Where the dot before the signature is.
     last_dot: usize,
-    /// The header as JSON text.
-    pub header: String,
+    signature: Vec<u8>,
+    /// As JSON text.
+    header: String,
 }
 
 /// The `kid` of a header.
@@ -33,21 +34,22 @@ impl Token {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(Self::too_long());
         }
-        let dots: Vec<usize> = text.match_indices('.').map(|(index, _)| index).collect();
-        let &[first_dot, last_dot] = dots.as_slice() else {
+        let mut parts = text.split('.');
+        let (Some(header), Some(payload), Some(signature), None) =
+            (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(invalid(format!(
                 "Invalid Compact JWS: expected three parts joined by dots, found {}",
-                dots.len() + 1
+                text.split('.').count()
             )));
         };
-        let part = |range: std::ops::Range<usize>| text.get(range).unwrap_or_default();
+        let last_dot = header.len() + 1 + payload.len();
 
-        let header = decode("header", part(0..first_dot))?;
-        let header = json::text(header).ok_or_else(invalid_header)?;
+        let header = json::text(decode("header", header)?).ok_or_else(invalid_header)?;
         let kid = parse_header(&header)?;
-        let payload = decode("payload", part(first_dot + 1..last_dot))?;
-        decode("signature", part(last_dot + 1..text.len()))?;
-        Ok((Self { kid, text, last_dot, header }, payload))
+        let payload = decode("payload", payload)?;
+        let signature = decode("signature", signature)?;
+        Ok((Self { kid, text, last_dot, signature, header }, payload))
     }
 
     pub fn too_long() -> Error {
@@ -58,14 +60,17 @@ impl Token {
         &self.text
     }
 
+    pub fn into_parts(self) -> (String, Kid, String) {
+        (self.text, self.kid, self.header)
+    }
+
     /// What was signed: the encoded header, a dot, the encoded payload.
     pub fn signing_input(&self) -> &str {
         self.text.get(..self.last_dot).unwrap_or_default()
     }
 
-    /// Still encoded, and known to be base64url.
-    pub fn signature(&self) -> &str {
-        self.text.get(self.last_dot + 1..).unwrap_or_default()
+    pub fn signature(&self) -> &[u8] {
+        &self.signature
     }
 }
 
@@ -165,7 +170,8 @@ mod tests {
         let (token, payload) = Token::parse(text.clone()).unwrap();
         assert_eq!(token.kid, Kid::Text("k".into()));
         assert_eq!(payload, br#"{"a":1}"#);
-        assert_eq!(format!("{}.{}", token.signing_input(), token.signature()), text);
+        assert_eq!(format!("{}.AA", token.signing_input()), text);
+        assert_eq!(token.signature(), [0]);
         assert_eq!(token.header, r#"{"alg":"ES256","kid":"k"}"#);
     }
 

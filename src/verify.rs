@@ -7,7 +7,7 @@ use crate::claims::Policy;
 use crate::clock::{self, Millis};
 use crate::config::{Config, Options, Users};
 use crate::error::{Code, Error, Party, Result, quote};
-use crate::jwt::UnverifiedJwt;
+use crate::jwt::{UnverifiedJwt, VerifiedJwt};
 use crate::project::UserType;
 use crate::remembered::{Entry, Remembered};
 use crate::token::Kid;
@@ -75,7 +75,7 @@ impl Client {
         }
         let jwt = UnverifiedJwt::parse(text.to_owned())?;
         admit(jwt.excluded_user_type(&self.config.policy))?;
-        match self.keys.at_hand(jwt.kid(), self.config.limits) {
+        match self.keys_at_hand(jwt.kid()) {
             None => Ok(Known::Keyless(jwt)),
             Some(snapshot) => {
                 has_key(&snapshot, jwt.kid())?;
@@ -87,57 +87,57 @@ impl Client {
     /// A token that was seen before, if the key that it was good under still counts.
     fn recall(&self, text: &str) -> Option<Entry> {
         let entry = self.remembered.as_ref()?.get(text)?;
-        let limits = self.config.limits;
-        let snapshot = match self.keys.fresh(limits) {
-            Some(snapshot) => snapshot,
-            None => self.keys.at_hand(entry.jwt.kid(), limits)?,
-        };
+        let snapshot = self.keys_at_hand(entry.jwt.kid())?;
         entry.jwt.is_signed_by(&snapshot.keys).then_some(entry)
     }
 
-    /// Payload and header of a good token, as one JSON text.
+    /// The key set that has the last word on `kid`, if nobody needs to wait for it.
+    fn keys_at_hand(&self, kid: &Kid) -> Option<Arc<Snapshot>> {
+        let limits = self.config.limits;
+        let fresh = self.keys.fresh(limits).filter(|set| set.keys.select(kid).next().is_some());
+        fresh.or_else(|| self.keys.at_hand(kid, limits))
+    }
+
+    /// A token that is good, and remembered from now on.
     pub fn check(
         &self,
         jwt: UnverifiedJwt,
         snapshot: &Snapshot,
         current_date: Option<f64>,
-    ) -> Result<String> {
+    ) -> Result<Arc<VerifiedJwt>> {
         let jwt = jwt.verify(&snapshot.keys)?;
         jwt.validate(&self.config.policy, now_seconds(current_date))?;
-        let json = jwt.json();
+        let jwt = Arc::new(jwt);
         if let Some(remembered) = &self.remembered {
-            remembered.insert(jwt);
+            remembered.insert(Arc::clone(&jwt));
         }
-        Ok(json)
+        Ok(jwt)
     }
 
-    /// As [`Self::check`], with keys that must be waited for.
-    pub async fn fetch_and_check(&self, jwt: UnverifiedJwt, call: Call) -> Result<String> {
-        let snapshot = self.key_set(jwt.kid(), call.deadline).await?;
-        has_key(&snapshot, jwt.kid())?;
-        self.check(jwt, &snapshot, call.current_date)
+    /// What is left to be done after [`Self::look_up`], with keys that are waited for.
+    pub async fn verify(&self, known: Known, call: Call) -> Result<Arc<VerifiedJwt>> {
+        match known {
+            Known::Good(entry) => Ok(entry.jwt),
+            Known::Unchecked(jwt, snapshot) => self.check(jwt, &snapshot, call.current_date),
+            Known::Keyless(jwt) => {
+                let snapshot = self.key_set(jwt.kid(), call.deadline).await?;
+                has_key(&snapshot, jwt.kid())?;
+                self.check(jwt, &snapshot, call.current_date)
+            }
+        }
     }
 
     /// The user of a token that is good as far as can be told here.
     pub async fn get_user(&self, known: Known, users: &Arc<Users>, call: Call) -> Result<Arc<str>> {
         let token: Arc<str> = known.text().into();
-        let verified = match known {
-            Known::Good(_) => Ok(()),
-            Known::Unchecked(jwt, snapshot) => {
-                self.check(jwt, &snapshot, call.current_date).map(drop)
-            }
-            Known::Keyless(jwt) => {
-                // Waiting for keys must leave time for the API, which can judge the token as well.
-                let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
-                let half = Call { deadline: half_time, ..call };
-                self.fetch_and_check(jwt, half).await.map(drop)
-            }
-        };
+        // Waiting for keys must leave time for the API, which can judge the token as well.
+        let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
+        let verified = self.verify(known, Call { deadline: half_time, ..call }).await;
         let max_age = self.config.user_max_age;
         let sharing = match verified {
             Err(error) if error.code.party() == Party::Caller => return Err(error),
             _ if max_age.is_zero() => Sharing::None,
-            Ok(()) => Sharing::Kept(max_age),
+            Ok(_) => Sharing::Kept(max_age),
             // Without a verdict, nobody knows whether the token is still good.
             Err(_) => Sharing::UnderWay,
         };

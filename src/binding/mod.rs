@@ -4,21 +4,21 @@
 
 #![allow(unsafe_code, reason = "written by the napi macros")]
 
+mod batch;
 mod outcome;
 mod text;
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 
 use napi::Env;
-use napi::bindgen_prelude::{Either, Either5, Null, PromiseRaw, Unknown};
+use napi::bindgen_prelude::{Either, FnArgs, Function, PromiseRaw, Unknown};
 use napi_derive::napi;
 use tokio::sync::Notify;
 
+use self::batch::{Batch, Verdict};
 use self::outcome::{Failure, Outcome, failure};
-use crate::cache::Snapshot;
 use crate::config::Options;
-use crate::jwt::UnverifiedJwt;
-use crate::verify::{Client, Known};
+use crate::verify::Client;
 
 /// Options whose names and types were checked in JavaScript.
 #[napi(object, object_to_js = false)]
@@ -66,66 +66,6 @@ impl Abort {
     }
 }
 
-/// Tokens whose signatures are to be checked on other threads, gathered in one turn of the event loop:
-/// one hop for many takes the loop a tenth of the time that a hop for each does.
-#[napi]
-pub struct Batch(Mutex<Vec<Job>>);
-
-struct Job {
-    client: Arc<Client>,
-    jwt: UnverifiedJwt,
-    snapshot: Arc<Snapshot>,
-    current_date: Option<f64>,
-}
-
-impl Job {
-    fn run(self) -> crate::error::Result<String> {
-        self.client.check(self.jwt, &self.snapshot, self.current_date)
-    }
-}
-
-#[napi]
-impl Batch {
-    #[napi(constructor, catch_unwind)]
-    #[allow(clippy::new_without_default)]
-    pub fn new() -> Self {
-        Self(Mutex::default())
-    }
-
-    /// Checks the first so many; the outcomes are in the order in which the tokens came.
-    #[napi(catch_unwind)]
-    pub fn run<'env>(
-        &self,
-        env: &'env Env,
-        count: u32,
-    ) -> napi::Result<PromiseRaw<'env, Vec<Outcome>>> {
-        /// What waits on the same thread, for the network say, gets its turn in between.
-        const AT_A_STRETCH: usize = 8;
-
-        let mut jobs = self.jobs();
-        let count = jobs.len().min(count as usize);
-        let jobs: Vec<Job> = jobs.drain(..count).collect();
-        env.spawn_future(async move {
-            let mut outcomes = Vec::with_capacity(jobs.len());
-            for (index, job) in jobs.into_iter().enumerate() {
-                if index % AT_A_STRETCH == AT_A_STRETCH - 1 {
-                    tokio::task::yield_now().await;
-                }
-                outcomes.push(outcome::of(job.run()));
-            }
-            Ok(outcomes)
-        })
-    }
-
-    fn push(&self, job: Job) {
-        self.jobs().push(job);
-    }
-
-    fn jobs(&self) -> MutexGuard<'_, Vec<Job>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 #[napi]
 pub struct NativeClient(Arc<Client>);
 
@@ -165,45 +105,34 @@ impl NativeClient {
         }
     }
 
-    /// A token that was seen before is answered with its number, or with its JSON where that
-    /// number is news to the thread (`recall`). A new one is checked here and now, or put into the
-    /// batch if there is one; then the answer is `null`. What can be refused without cryptography
-    /// is refused on the spot, and what needs keys from elsewhere is a promise.
+    /// Verifies as far as that goes at once. A function and not a method, for a method takes twice as
+    /// long to call: it looks up its object, and takes a lock of the whole process.
+    #[napi(catch_unwind, ts_return_type = "(accessToken: unknown, how: number, currentDate: number | undefined) => number | string | Failure | null | undefined")]
+    pub fn verifier<'env>(
+        &self,
+        env: &'env Env,
+        batch: &Batch,
+    ) -> napi::Result<Function<'env, FnArgs<(Unknown<'env>, u32, Option<f64>)>, Verdict>> {
+        batch.verifier(env, Arc::clone(&self.0))
+    }
+
+    /// Verifies a token whose keys must be waited for.
     #[napi(catch_unwind)]
-    pub fn verify<'env>(
+    pub fn verify_with_keys<'env>(
         &self,
         env: &'env Env,
         access_token: Unknown<'env>,
         current_date: Option<f64>,
-        recall: bool,
-        batch: Option<&Batch>,
         abort: Option<&Abort>,
-    ) -> napi::Result<Either5<f64, String, Failure, Null, PromiseRaw<'env, Outcome>>> {
-        match text::with(access_token, |text| self.0.look_up(text, current_date))? {
-            #[allow(clippy::cast_precision_loss)]
-            Ok(Known::Good(entry)) if !recall => Ok(Either5::A(entry.id as f64)),
-            Ok(Known::Good(entry)) => Ok(Either5::B(entry.jwt.json())),
-            Ok(Known::Unchecked(jwt, snapshot)) => {
-                let job = Job { client: Arc::clone(&self.0), jwt, snapshot, current_date };
-                Ok(match batch {
-                    Some(batch) => {
-                        batch.push(job);
-                        Either5::D(Null)
-                    }
-                    None => match job.run() {
-                        Ok(json) => Either5::B(json),
-                        Err(error) => Either5::C(failure(error)),
-                    },
-                })
-            }
-            Ok(Known::Keyless(jwt)) => {
-                let client = Arc::clone(&self.0);
-                let call = client.call(current_date);
-                let work = async move { client.fetch_and_check(jwt, call).await };
-                promise(env, work, abort).map(Either5::E)
-            }
-            Err(error) => Ok(Either5::C(failure(error))),
-        }
+    ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
+        let known = match text::with(access_token, |text| self.0.look_up(text, current_date))? {
+            Ok(known) => known,
+            Err(error) => return Ok(Either::A(failure(error))),
+        };
+        let client = Arc::clone(&self.0);
+        let call = self.0.call(current_date);
+        let work = async move { client.verify(known, call).await.map(|jwt| outcome::json(&jwt)) };
+        promise(env, work, abort).map(Either::B)
     }
 
     #[napi(catch_unwind)]

@@ -5,6 +5,7 @@ use napi_derive::napi;
 
 use crate::cache;
 use crate::error::{Error, Party, Reason, Result};
+use crate::jwt::VerifiedJwt;
 
 pub type Outcome = Either<String, Failure>;
 
@@ -33,6 +34,11 @@ pub struct KeyStats {
     pub failures_in_a_row: u32,
     pub last_error: Option<&'static str>,
     pub next_attempt_in: Option<i64>,
+}
+
+/// Payload and header, as one JSON text.
+pub fn json(jwt: &VerifiedJwt) -> String {
+    [r#"{"payload":"#, jwt.payload(), r#","protectedHeader":"#, jwt.header(), "}"].concat()
 }
 
 pub fn of(result: Result<String>) -> Outcome {

@@ -9,12 +9,12 @@ use napi::{Error, Status, sys};
 use crate::error::{self, Code, Result};
 use crate::token::{MAX_TOKEN_BYTES, Token};
 
-/// Enough to see that a text is too long, although Node does not cut a character of four bytes in two,
-/// and ends with a zero.
-const BUFFER_BYTES: usize = MAX_TOKEN_BYTES + 8;
+/// Enough to see that a text is too long, and for the zero that Node puts at its end.
+const BUFFER_UNITS: usize = MAX_TOKEN_BYTES + 2;
 
 thread_local! {
-    static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BUFFER_BYTES]);
+    static BUFFERS: RefCell<(Vec<u16>, Vec<u8>)> =
+        RefCell::new((vec![0; BUFFER_UNITS], vec![0; BUFFER_UNITS]));
 }
 
 /// Hands the text to `look`, or the reason why it can be no token.
@@ -22,18 +22,19 @@ pub fn with<T>(
     value: Unknown<'_>,
     look: impl FnOnce(&str) -> Result<T>,
 ) -> napi::Result<Result<T>> {
-    BUFFER.with_borrow_mut(|buffer| {
+    BUFFERS.with_borrow_mut(|(units, bytes)| {
         let raw = value.value();
         let mut length = 0;
-        // One call in place of three (type, length, copy), each of which takes as long as the copy.
+        // One call in place of three (type, length, copy), each of which takes as long as the copy. As
+        // UTF-16, for V8 makes UTF-8 one character at a time.
         // SAFETY: the value and its environment are those of the call that is being answered; the
         // buffer is as long as is said, and nothing else has it.
         let status = unsafe {
-            sys::napi_get_value_string_utf8(
+            sys::napi_get_value_string_utf16(
                 raw.env,
                 raw.value,
-                buffer.as_mut_ptr().cast(),
-                buffer.len(),
+                units.as_mut_ptr(),
+                units.len(),
                 ptr::from_mut(&mut length),
             )
         };
@@ -49,7 +50,21 @@ pub fn with<T>(
         if length > MAX_TOKEN_BYTES {
             return Ok(Err(Token::too_long()));
         }
-        let text = buffer.get(..length).and_then(|bytes| std::str::from_utf8(bytes).ok());
-        Ok(look(text.unwrap_or_default()))
+        let units = units.get(..length).unwrap_or_default();
+        let bytes = bytes.get_mut(..length).unwrap_or_default();
+        Ok(match narrow(units, bytes) {
+            Some(text) => look(text),
+            None => look(&String::from_utf16_lossy(units)),
+        })
     })
+}
+
+/// ASCII, as every good token is.
+fn narrow<'a>(units: &[u16], bytes: &'a mut [u8]) -> Option<&'a str> {
+    let mut seen = 0;
+    for (byte, &unit) in bytes.iter_mut().zip(units) {
+        seen |= unit;
+        *byte = unit.to_le_bytes()[0];
+    }
+    if seen < 0x80 { std::str::from_utf8(bytes).ok() } else { None }
 }

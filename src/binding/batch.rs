@@ -1,0 +1,167 @@
+//! The verification of tokens as far as it goes without waiting, and of many at once on other threads.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use napi::Env;
+use napi::bindgen_prelude::{Either5, FnArgs, Function, Null, PromiseRaw, Undefined, Unknown};
+use napi_derive::napi;
+
+use super::outcome::{self, Failure, failure};
+use super::text;
+use crate::cache::Snapshot;
+use crate::error::Result;
+use crate::jwt::{UnverifiedJwt, VerifiedJwt};
+use crate::verify::{Client, Known};
+
+/// The number of a token that was seen before, a JSON text, a refusal; `null` if the token was put into
+/// the batch, and `undefined` if its keys must be waited for.
+pub type Verdict = Either5<f64, String, Failure, Null, Undefined>;
+
+type Arguments<'env> = FnArgs<(Unknown<'env>, u32, Option<f64>)>;
+
+/// What `verify` does with a token, if not check it here and now or tell its number.
+mod how {
+    /// If it is new, it is put into the batch.
+    pub const GATHER: u32 = 1;
+    /// If it was seen before, its JSON is wanted: its number is news to the thread.
+    pub const RECALL: u32 = 2;
+}
+
+/// Tokens whose signatures are to be checked on other threads, gathered in one turn of the event loop:
+/// one hop for many takes the loop a tenth of the time that a hop for each does.
+#[napi]
+pub struct Batch(Arc<Mutex<Vec<Job>>>);
+
+struct Job {
+    client: Arc<Client>,
+    jwt: UnverifiedJwt,
+    snapshot: Arc<Snapshot>,
+    current_date: Option<f64>,
+}
+
+impl Job {
+    fn run(self) -> Result<Arc<VerifiedJwt>> {
+        self.client.check(self.jwt, &self.snapshot, self.current_date)
+    }
+}
+
+/// The outcomes of a batch, in the order in which the tokens came.
+#[napi(object, object_from_js = false)]
+pub struct Checked {
+    /// The JSON of two arrays, payloads and headers, with `null` for what was refused. One text takes
+    /// less to parse than many, and a column of equal shapes less than a row of different ones.
+    pub json: String,
+    /// One for each `null`.
+    pub failures: Vec<Failure>,
+}
+
+#[napi]
+impl Batch {
+    #[napi(constructor, catch_unwind)]
+    #[allow(clippy::new_without_default)]
+    pub fn new() -> Self {
+        Self(Arc::default())
+    }
+
+    /// Checks the first so many.
+    #[napi(catch_unwind)]
+    pub fn run<'env>(
+        &self,
+        env: &'env Env,
+        count: u32,
+    ) -> napi::Result<PromiseRaw<'env, Checked>> {
+        /// What waits on the same thread, for the network say, gets its turn in between.
+        const AT_A_STRETCH: usize = 8;
+
+        let mut jobs = lock(&self.0);
+        let count = jobs.len().min(count as usize);
+        let jobs: Vec<Job> = jobs.drain(..count).collect();
+        env.spawn_future(async move {
+            let mut columns = Columns::default();
+            for (index, job) in jobs.into_iter().enumerate() {
+                if index % AT_A_STRETCH == AT_A_STRETCH - 1 {
+                    tokio::task::yield_now().await;
+                }
+                columns.push(job.run());
+            }
+            Ok(columns.into())
+        })
+    }
+
+    pub(super) fn verifier<'env>(
+        &self,
+        env: &'env Env,
+        client: Arc<Client>,
+    ) -> napi::Result<Function<'env, Arguments<'env>, Verdict>> {
+        let batch = Arc::clone(&self.0);
+        env.create_function_from_closure("verify", move |context| {
+            let how = context.get::<u32>(1)?;
+            let current_date = context.get::<Option<f64>>(2)?;
+            text::with(context.get(0)?, |text| {
+                verify(&client, text, current_date, how, &batch)
+            })
+            .map(|verdict| verdict.unwrap_or_else(|error| Either5::C(failure(error))))
+        })
+    }
+}
+
+fn verify(
+    client: &Arc<Client>,
+    text: &str,
+    current_date: Option<f64>,
+    how: u32,
+    batch: &Mutex<Vec<Job>>,
+) -> Result<Verdict> {
+    Ok(match client.look_up(text, current_date)? {
+        Known::Good(entry) if how == how::RECALL => Either5::B(outcome::json(&entry.jwt)),
+        #[allow(clippy::cast_precision_loss)]
+        Known::Good(entry) => Either5::A(entry.id as f64),
+        Known::Unchecked(jwt, snapshot) if how == how::GATHER => {
+            let client = Arc::clone(client);
+            lock(batch).push(Job { client, jwt, snapshot, current_date });
+            Either5::D(Null)
+        }
+        Known::Unchecked(jwt, snapshot) => {
+            Either5::B(outcome::json(&*client.check(jwt, &snapshot, current_date)?))
+        }
+        Known::Keyless(_) => Either5::E(()),
+    })
+}
+
+fn lock(jobs: &Mutex<Vec<Job>>) -> MutexGuard<'_, Vec<Job>> {
+    jobs.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A batch's outcomes as they grow.
+#[derive(Default)]
+struct Columns {
+    payloads: String,
+    headers: String,
+    failures: Vec<Failure>,
+}
+
+impl Columns {
+    fn push(&mut self, outcome: Result<Arc<VerifiedJwt>>) {
+        if !self.payloads.is_empty() {
+            self.payloads.push(',');
+            self.headers.push(',');
+        }
+        match outcome {
+            Ok(jwt) => {
+                self.payloads.push_str(jwt.payload());
+                self.headers.push_str(jwt.header());
+            }
+            Err(error) => {
+                self.payloads.push_str("null");
+                self.headers.push_str("null");
+                self.failures.push(failure(error));
+            }
+        }
+    }
+}
+
+impl From<Columns> for Checked {
+    fn from(Columns { payloads, headers, failures }: Columns) -> Self {
+        Self { json: ["[[", &payloads, "],[", &headers, "]]"].concat(), failures }
+    }
+}

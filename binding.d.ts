@@ -45,11 +45,12 @@ export declare class NativeClient {
 /** The outcomes of a batch, in the order in which the tokens came. */
 export interface Checked {
   /**
-   * The JSON of two arrays, payloads and headers, with `null` for what was refused. One text takes
-   * less to parse than many, and a column of equal shapes less than a row of different ones.
+   * The JSON of two arrays, payloads and headers; where a payload is `null`, so is the header if the
+   * token was refused, and it is 0 if its keys must be waited for. One text takes less to parse than
+   * many, and a column of equal shapes less than a row of different ones.
    */
   json: string
-  /** One for each `null`. */
+  /** Those of the tokens that were refused. */
   failures: Array<Failure>
 }
 

@@ -1,6 +1,6 @@
 'use strict';
 
-const { ask, bind, resultOf, verify } = require('./lib/calls.js');
+const { ask, bind, conclude, verify } = require('./lib/calls.js');
 const { StackAuthError } = require('./lib/errors.js');
 const { entriesOf, readOptions } = require('./lib/options.js');
 const { boundOf } = require('./lib/recent.js');
@@ -17,8 +17,11 @@ const { boundOf } = require('./lib/recent.js');
  * @param {unknown} [options]
  */
 async function verifyJwt(accessToken, options) {
-  const verified = verify(boundOf(options), verifyJwt, accessToken);
-  return verified instanceof Promise ? resultOf(await verified) : verified;
+  const bound = boundOf(options);
+  const verified = verify(bound, verifyJwt, accessToken);
+  return verified instanceof Promise
+    ? conclude(bound, verifyJwt, accessToken, await verified)
+    : verified;
 }
 
 /**
@@ -46,8 +49,12 @@ class StackAuth {
    * @param {unknown} [perCall]
    */
   async verifyJwt(accessToken, perCall) {
-    const verified = verify(this.#with(perCall), StackAuth.prototype.verifyJwt, accessToken);
-    return verified instanceof Promise ? resultOf(await verified) : verified;
+    const bound = this.#with(perCall);
+    const { verifyJwt: caller } = StackAuth.prototype;
+    const verified = verify(bound, caller, accessToken);
+    return verified instanceof Promise
+      ? conclude(bound, caller, accessToken, await verified)
+      : verified;
   }
 
   /**

@@ -77,7 +77,7 @@ function jsonOf(jwks) {
 }
 
 /**
- * A verified token; where that takes other threads or the network, a promise of what `resultOf` takes.
+ * A verified token; where that takes other threads or the network, a promise of what `conclude` takes.
  *
  * @param {Bound} bound
  * @param {Function} caller
@@ -104,9 +104,7 @@ function verify(bound, caller, accessToken) {
     return orAborted(checks.gathered(), signal);
   }
   if (verdict === undefined) {
-    return ask(bound, caller, (client, date, abort) =>
-      client.verifyWithKeys(accessToken, date, abort),
-    );
+    return verifyWithKeys(bound, caller, accessToken);
   }
   checks.countInPlace();
   if (typeof verdict === 'string') {
@@ -116,15 +114,32 @@ function verify(bound, caller, accessToken) {
 }
 
 /**
- * To be called in an `async` function after its `await`, which gives the error the stack of who waits.
+ * To be called in an `async` function after its `await`, which gives an error the stack of who waits.
  *
- * @param {Verified | Failure} outcome
+ * @param {Bound} bound
+ * @param {Function} caller
+ * @param {unknown} accessToken
+ * @param {Verified | Failure | undefined} outcome
  */
-function resultOf(outcome) {
+function conclude(bound, caller, accessToken, outcome) {
+  if (outcome === undefined) {
+    return verifyWithKeys(bound, caller, accessToken);
+  }
   if ('code' in outcome) {
     throw new StackAuthError(outcome);
   }
   return outcome;
+}
+
+/**
+ * @param {Bound} bound
+ * @param {Function} caller
+ * @param {unknown} accessToken
+ */
+function verifyWithKeys(bound, caller, accessToken) {
+  return ask(bound, caller, (client, date, abort) =>
+    client.verifyWithKeys(accessToken, date, abort),
+  );
 }
 
 /**
@@ -173,4 +188,4 @@ function siteOf(caller) {
   return site;
 }
 
-module.exports = { ask, bind, resultOf, verify };
+module.exports = { ask, bind, conclude, verify };

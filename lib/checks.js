@@ -15,16 +15,15 @@ const { Batch } = require('../binding.js');
  * gathered until the end of the turn and go to other threads in chunks.
  */
 
-/** Two for each thread, so that none is idle while the event loop takes in the outcomes of one. */
-const CHUNKS = 2 * availableParallelism();
-/** No token waits for more than so many before it. */
-const MAX_CHUNK = 32;
+const THREADS = availableParallelism();
+/** As many as make the hop cheap, and so few that what waits behind them does not wait for long. */
+const MAX_CHUNK = 16;
 /** As in src/binding/batch.rs. */
 const IN_PLACE = 0;
 const GATHER = 1;
 
 const batch = new Batch();
-/** @type {Array<(outcome: Verified | Failure | Promise<never>) => void>} */
+/** @type {Array<(outcome: Verified | Failure | undefined | Promise<never>) => void>} */
 let waiting = [];
 /** Checks made in place since the last turn, gathered, or on other threads. */
 let underWay = 0;
@@ -45,17 +44,19 @@ const checks = {
   },
 
   /**
-   * A check was put into the batch.
+   * A check was put into the batch. `undefined` comes back if keys must be waited for.
    *
-   * @returns {Promise<Verified | Failure>}
+   * @returns {Promise<Verified | Failure | undefined>}
    */
   gathered() {
-    if (waiting.length === 0) {
-      resolved.then(sendAll);
-    }
     underWay += 1;
     return new Promise((resolve) => {
-      waiting.push(resolve);
+      if (waiting.push(resolve) === MAX_CHUNK) {
+        send(waiting);
+        waiting = [];
+      } else if (waiting.length === 1) {
+        resolved.then(sendRest);
+      }
     });
   },
 };
@@ -65,13 +66,12 @@ const leave = () => {
   underWay -= 1;
 };
 
-function sendAll() {
-  const all = waiting;
-  waiting = [];
-  const chunks = Math.max(CHUNKS - chunksUnderWay, 1);
-  const size = Math.min(Math.ceil(all.length / chunks), MAX_CHUNK);
-  for (let start = 0; start < all.length; start += size) {
-    send(all.slice(start, start + size));
+/** At the end of the turn: as many chunks as there are idle threads. */
+function sendRest() {
+  const idle = Math.max(THREADS - chunksUnderWay, 1);
+  const size = Math.ceil(waiting.length / idle);
+  while (waiting.length > 0) {
+    send(waiting.splice(0, size));
   }
 }
 
@@ -82,12 +82,12 @@ async function send(chunk) {
     const { json, failures } = await batch.run(chunk.length);
     const [payloads, headers] = JSON.parse(json);
     for (let at = 0, refused = 0; at < chunk.length; at += 1) {
-      const payload = payloads[at];
-      chunk[at]?.(
-        payload === null
-          ? /** @type {Failure} */ (failures[refused++])
-          : { payload, protectedHeader: headers[at] },
-      );
+      const [payload, protectedHeader] = [payloads[at], headers[at]];
+      if (payload !== null) {
+        chunk[at]?.({ payload, protectedHeader });
+      } else {
+        chunk[at]?.(protectedHeader === null ? failures[refused++] : undefined);
+      }
     }
   } catch (error) {
     for (const resolve of chunk) {

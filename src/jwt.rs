@@ -1,12 +1,14 @@
 //! A token before and after its signature was checked: two types, so that no claim of the first
 //! kind can be taken for one of the second.
 
+use std::sync::Arc;
+
 use crate::claims::{Claims, Policy};
 use crate::error::{Code, Error, Result};
 use crate::keys::{KeySet, Point};
 use crate::project::UserType;
 use crate::signature;
-use crate::token::{Kid, Token};
+use crate::token::{Header, Kid, Token};
 
 #[derive(Debug)]
 pub struct UnverifiedJwt {
@@ -18,9 +20,7 @@ pub struct UnverifiedJwt {
 /// A token whose signature was found good, and the key that it was good under.
 pub struct VerifiedJwt {
     text: String,
-    kid: Kid,
-    /// As JSON text.
-    header: String,
+    header: Arc<Header>,
     claims: Claims,
     signed_by: Point,
 }
@@ -37,7 +37,7 @@ impl UnverifiedJwt {
     }
 
     pub fn kid(&self) -> &Kid {
-        &self.token.kid
+        &self.token.header.kid
     }
 
     /// The user type that it says it is of, if the policy has no place for it. Good for refusing a
@@ -47,14 +47,14 @@ impl UnverifiedJwt {
     }
 
     pub fn verify(self, keys: &KeySet) -> Result<VerifiedJwt> {
-        let keys = keys.select(&self.token.kid);
+        let keys = keys.select(&self.token.header.kid);
         let key = signature::verify(&self.token, keys)?;
         let claims = self.claims.ok_or_else(|| {
             Error::new(Code::JwtInvalid, "JWT Claims Set must be a top-level JSON object")
         })?;
         let signed_by = key.point;
-        let (text, kid, header) = self.token.into_parts();
-        Ok(VerifiedJwt { text, kid, header, claims, signed_by })
+        let (text, header) = self.token.into_parts();
+        Ok(VerifiedJwt { text, header, claims, signed_by })
     }
 }
 
@@ -64,12 +64,12 @@ impl VerifiedJwt {
     }
 
     pub fn kid(&self) -> &Kid {
-        &self.kid
+        &self.header.kid
     }
 
     /// Whether the key that it is good under still counts.
     pub fn is_signed_by(&self, keys: &KeySet) -> bool {
-        keys.holds(&self.kid, &self.signed_by)
+        keys.holds(&self.header.kid, &self.signed_by)
     }
 
     pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
@@ -80,24 +80,26 @@ impl VerifiedJwt {
         self.claims.validate(policy, now_seconds)
     }
 
-    /// As JSON text, as is the header.
+    /// As JSON text.
     pub fn payload(&self) -> &str {
         &self.claims.json
     }
 
+    /// As JSON text.
     pub fn header(&self) -> &str {
-        &self.header
+        &self.header.json
     }
 
     /// Bytes that it takes, more or less.
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.text.len() + self.claims.json.len() + self.header.len()
+        let texts = self.text.len() + self.claims.json.len() + self.header.json.len();
+        size_of::<Self>() + texts
     }
 }
 
 impl std::fmt::Debug for VerifiedJwt {
     /// Without the token itself.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VerifiedJwt").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("VerifiedJwt").field("kid", self.kid()).finish_non_exhaustive()
     }
 }

@@ -1,5 +1,8 @@
 //! A compact JWS (RFC 7515 section 7.1), taken apart; nothing in it is believed yet.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
@@ -10,13 +13,20 @@ use crate::json;
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 pub struct Token {
-    pub kid: Kid,
+    pub header: Arc<Header>,
     text: String,
     /// Where the dot before the signature is.
     last_dot: usize,
     signature: Vec<u8>,
+}
+
+/// A JOSE header (RFC 7515 section 4) with `ES256` in it and nothing critical.
+#[derive(Debug)]
+pub struct Header {
+    pub kid: Kid,
     /// As JSON text.
-    header: String,
+    pub json: String,
+    encoded: String,
 }
 
 /// The `kid` of a header.
@@ -45,11 +55,10 @@ impl Token {
         };
         let last_dot = header.len() + 1 + payload.len();
 
-        let header = json::text(decode("header", header)?).ok_or_else(invalid_header)?;
-        let kid = parse_header(&header)?;
+        let header = Header::parse(header)?;
         let payload = decode("payload", payload)?;
         let signature = decode("signature", signature)?;
-        Ok((Self { kid, text, last_dot, signature, header }, payload))
+        Ok((Self { header, text, last_dot, signature }, payload))
     }
 
     pub fn too_long() -> Error {
@@ -60,8 +69,8 @@ impl Token {
         &self.text
     }
 
-    pub fn into_parts(self) -> (String, Kid, String) {
-        (self.text, self.kid, self.header)
+    pub fn into_parts(self) -> (String, Arc<Header>) {
+        (self.text, self.header)
     }
 
     /// What was signed: the encoded header, a dot, the encoded payload.
@@ -77,7 +86,7 @@ impl Token {
 impl std::fmt::Debug for Token {
     /// Without the token itself.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token").field("kid", &self.kid).finish_non_exhaustive()
+        f.debug_struct("Token").field("kid", &self.header.kid).finish_non_exhaustive()
     }
 }
 
@@ -90,6 +99,25 @@ fn decode(part: &str, text: &str) -> Result<Vec<u8>> {
         );
         invalid(message).caused_by(&error)
     })
+}
+
+impl Header {
+    /// One after the other, the tokens under a key have the same header, so the last one is kept.
+    fn parse(encoded: &str) -> Result<Arc<Self>> {
+        thread_local! {
+            static LAST: RefCell<Option<Arc<Header>>> = const { RefCell::new(None) };
+        }
+        LAST.with_borrow_mut(|last| match last {
+            Some(header) if header.encoded == encoded => Ok(Arc::clone(header)),
+            _ => Ok(Arc::clone(last.insert(Arc::new(Self::parse_new(encoded)?)))),
+        })
+    }
+
+    fn parse_new(encoded: &str) -> Result<Self> {
+        let json = json::text(decode("header", encoded)?).ok_or_else(invalid_header)?;
+        let kid = parse_header(&json)?;
+        Ok(Self { kid, json, encoded: encoded.to_owned() })
+    }
 }
 
 /// Only `alg`, `kid` and `crit` are looked at, so `jwk`, `jku`, `x5u` and `b64` have no effect.
@@ -168,11 +196,11 @@ mod tests {
         let text =
             format!("{}.{}.AA", encode(r#"{"alg":"ES256","kid":"k"}"#), encode(r#"{"a":1}"#));
         let (token, payload) = Token::parse(text.clone()).unwrap();
-        assert_eq!(token.kid, Kid::Text("k".into()));
+        assert_eq!(token.header.kid, Kid::Text("k".into()));
         assert_eq!(payload, br#"{"a":1}"#);
         assert_eq!(format!("{}.AA", token.signing_input()), text);
         assert_eq!(token.signature(), [0]);
-        assert_eq!(token.header, r#"{"alg":"ES256","kid":"k"}"#);
+        assert_eq!(token.header.json, r#"{"alg":"ES256","kid":"k"}"#);
     }
 
     #[test]
@@ -232,7 +260,7 @@ mod tests {
     fn a_kid_that_is_no_string_is_nobodys() {
         for kid in ["1", "null", "[]", "{}", "true"] {
             let text = format!("{}.e30.AA", encode(&format!(r#"{{"alg":"ES256","kid":{kid}}}"#)));
-            assert_eq!(Token::parse(text).unwrap().0.kid, Kid::NotText);
+            assert_eq!(Token::parse(text).unwrap().0.header.kid, Kid::NotText);
         }
     }
 

@@ -68,12 +68,32 @@ impl Client {
 
     /// As far as it goes without waiting, and without cryptography.
     pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<Known> {
-        if let Some(entry) = self.recall(text) {
-            admit(entry.jwt.excluded_user_type(&self.config.policy))?;
-            entry.jwt.validate(&self.config.policy, now_seconds(current_date))?;
-            return Ok(Known::Good(entry));
+        match self.recall(text, current_date)? {
+            Some(entry) => Ok(Known::Good(entry)),
+            None => self.open(text.to_owned()),
         }
-        let jwt = UnverifiedJwt::parse(text.to_owned())?;
+    }
+
+    /// A token that was seen before, if the key that it was good under still counts.
+    pub fn recall(&self, text: &str, current_date: Option<f64>) -> Result<Option<Entry>> {
+        let Some(entry) = self.remembered.as_ref().and_then(|remembered| remembered.get(text))
+        else {
+            return Ok(None);
+        };
+        let counts = self
+            .keys_at_hand(entry.jwt.kid())
+            .is_some_and(|snapshot| entry.jwt.is_signed_by(&snapshot.keys));
+        if !counts {
+            return Ok(None);
+        }
+        admit(entry.jwt.excluded_user_type(&self.config.policy))?;
+        entry.jwt.validate(&self.config.policy, now_seconds(current_date))?;
+        Ok(Some(entry))
+    }
+
+    /// A token that is new.
+    pub fn open(&self, text: String) -> Result<Known> {
+        let jwt = UnverifiedJwt::parse(text)?;
         admit(jwt.excluded_user_type(&self.config.policy))?;
         match self.keys_at_hand(jwt.kid()) {
             None => Ok(Known::Keyless(jwt)),
@@ -82,13 +102,6 @@ impl Client {
                 Ok(Known::Unchecked(jwt, snapshot))
             }
         }
-    }
-
-    /// A token that was seen before, if the key that it was good under still counts.
-    fn recall(&self, text: &str) -> Option<Entry> {
-        let entry = self.remembered.as_ref()?.get(text)?;
-        let snapshot = self.keys_at_hand(entry.jwt.kid())?;
-        entry.jwt.is_signed_by(&snapshot.keys).then_some(entry)
     }
 
     /// The key set that has the last word on `kid`, if nobody needs to wait for it.

@@ -8,9 +8,8 @@ use napi_derive::napi;
 
 use super::outcome::{self, Failure, failure};
 use super::text;
-use crate::cache::Snapshot;
 use crate::error::Result;
-use crate::jwt::{UnverifiedJwt, VerifiedJwt};
+use crate::jwt::VerifiedJwt;
 use crate::verify::{Client, Known};
 
 /// The number of a token that was seen before, a JSON text, a refusal; `null` if the token was put into
@@ -34,24 +33,31 @@ pub struct Batch(Arc<Mutex<Vec<Job>>>);
 
 struct Job {
     client: Arc<Client>,
-    jwt: UnverifiedJwt,
-    snapshot: Arc<Snapshot>,
+    text: String,
     current_date: Option<f64>,
 }
 
 impl Job {
-    fn run(self) -> Result<Arc<VerifiedJwt>> {
-        self.client.check(self.jwt, &self.snapshot, self.current_date)
+    /// `None` if the keys must be waited for, which must not hold up those that follow.
+    fn run(self) -> Result<Option<Arc<VerifiedJwt>>> {
+        match self.client.open(self.text)? {
+            Known::Good(entry) => Ok(Some(entry.jwt)),
+            Known::Unchecked(jwt, snapshot) => {
+                self.client.check(jwt, &snapshot, self.current_date).map(Some)
+            }
+            Known::Keyless(_) => Ok(None),
+        }
     }
 }
 
 /// The outcomes of a batch, in the order in which the tokens came.
 #[napi(object, object_from_js = false)]
 pub struct Checked {
-    /// The JSON of two arrays, payloads and headers, with `null` for what was refused. One text takes
-    /// less to parse than many, and a column of equal shapes less than a row of different ones.
+    /// The JSON of two arrays, payloads and headers; where a payload is `null`, so is the header if the
+    /// token was refused, and it is 0 if its keys must be waited for. One text takes less to parse than
+    /// many, and a column of equal shapes less than a row of different ones.
     pub json: String,
-    /// One for each `null`.
+    /// Those of the tokens that were refused.
     pub failures: Vec<Failure>,
 }
 
@@ -70,18 +76,12 @@ impl Batch {
         env: &'env Env,
         count: u32,
     ) -> napi::Result<PromiseRaw<'env, Checked>> {
-        /// What waits on the same thread, for the network say, gets its turn in between.
-        const AT_A_STRETCH: usize = 8;
-
         let mut jobs = lock(&self.0);
         let count = jobs.len().min(count as usize);
         let jobs: Vec<Job> = jobs.drain(..count).collect();
         env.spawn_future(async move {
             let mut columns = Columns::default();
-            for (index, job) in jobs.into_iter().enumerate() {
-                if index % AT_A_STRETCH == AT_A_STRETCH - 1 {
-                    tokio::task::yield_now().await;
-                }
+            for job in jobs {
                 columns.push(job.run());
             }
             Ok(columns.into())
@@ -112,19 +112,20 @@ fn verify(
     how: u32,
     batch: &Mutex<Vec<Job>>,
 ) -> Result<Verdict> {
-    Ok(match client.look_up(text, current_date)? {
-        Known::Good(entry) if how == how::RECALL => Either5::B(outcome::json(&entry.jwt)),
+    if let Some(entry) = client.recall(text, current_date)? {
         #[allow(clippy::cast_precision_loss)]
-        Known::Good(entry) => Either5::A(entry.id as f64),
-        Known::Unchecked(jwt, snapshot) if how == how::GATHER => {
-            let client = Arc::clone(client);
-            lock(batch).push(Job { client, jwt, snapshot, current_date });
-            Either5::D(Null)
-        }
-        Known::Unchecked(jwt, snapshot) => {
-            Either5::B(outcome::json(&*client.check(jwt, &snapshot, current_date)?))
-        }
-        Known::Keyless(_) => Either5::E(()),
+        let id = entry.id as f64;
+        let news = how == how::RECALL;
+        return Ok(if news { Either5::B(outcome::json(&entry.jwt)) } else { Either5::A(id) });
+    }
+    let job = Job { client: Arc::clone(client), text: text.to_owned(), current_date };
+    if how == how::GATHER {
+        lock(batch).push(job);
+        return Ok(Either5::D(Null));
+    }
+    Ok(match job.run()? {
+        Some(jwt) => Either5::B(outcome::json(&jwt)),
+        None => Either5::E(()),
     })
 }
 
@@ -141,15 +142,19 @@ struct Columns {
 }
 
 impl Columns {
-    fn push(&mut self, outcome: Result<Arc<VerifiedJwt>>) {
+    fn push(&mut self, outcome: Result<Option<Arc<VerifiedJwt>>>) {
         if !self.payloads.is_empty() {
             self.payloads.push(',');
             self.headers.push(',');
         }
         match outcome {
-            Ok(jwt) => {
+            Ok(Some(jwt)) => {
                 self.payloads.push_str(jwt.payload());
                 self.headers.push_str(jwt.header());
+            }
+            Ok(None) => {
+                self.payloads.push_str("null");
+                self.headers.push('0');
             }
             Err(error) => {
                 self.payloads.push_str("null");

@@ -45,9 +45,10 @@ export declare class NativeClient {
 /** The outcomes of a batch, in the order in which the tokens came. */
 export interface Checked {
   /**
-   * The JSON of two arrays, payloads and headers; where a payload is `null`, so is the header if the
-   * token was refused, and it is 0 if its keys must be waited for. One text takes less to parse than
-   * many, and a column of equal shapes less than a row of different ones.
+   * The JSON of two arrays, payloads and headers. A header that is the same as the one before is 1.
+   * Where a payload is `null`, the header is `null` too if the token was refused, and 0 if its keys
+   * must be waited for. One text takes less to parse than many, and a column of equal shapes less
+   * than a row of different ones.
    */
   json: string
   /** Those of the tokens that were refused. */

@@ -21,6 +21,7 @@ const MAX_CHUNK = 16;
 /** As in src/binding/batch.rs. */
 const IN_PLACE = 0;
 const GATHER = 1;
+const SAME = 1;
 
 const batch = new Batch();
 /** @type {Array<(outcome: Verified | Failure | undefined | Promise<never>) => void>} */
@@ -81,12 +82,15 @@ async function send(chunk) {
   try {
     const { json, failures } = await batch.run(chunk.length);
     const [payloads, headers] = JSON.parse(json);
-    for (let at = 0, refused = 0; at < chunk.length; at += 1) {
-      const [payload, protectedHeader] = [payloads[at], headers[at]];
+    let header = {};
+    let refused = 0;
+    for (let at = 0; at < chunk.length; at += 1) {
+      const payload = payloads[at];
       if (payload !== null) {
-        chunk[at]?.({ payload, protectedHeader });
+        header = headers[at] === SAME ? { ...header } : headers[at];
+        chunk[at]?.({ payload, protectedHeader: header });
       } else {
-        chunk[at]?.(protectedHeader === null ? failures[refused++] : undefined);
+        chunk[at]?.(headers[at] === null ? failures[refused++] : undefined);
       }
     }
   } catch (error) {

@@ -85,9 +85,8 @@ impl VerifiedJwt {
         &self.claims.json
     }
 
-    /// As JSON text.
-    pub fn header(&self) -> &str {
-        &self.header.json
+    pub fn header(&self) -> &Arc<Header> {
+        &self.header
     }
 
     /// Bytes that it takes, more or less.

@@ -17,6 +17,7 @@ pub mod keys;
 pub mod project;
 pub mod remembered;
 pub mod signature;
+mod threads;
 pub mod token;
 mod users;
 pub mod verify;

@@ -1,15 +1,18 @@
 //! The verification of tokens as far as it goes without waiting, and of many at once on other threads.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use napi::Env;
-use napi::bindgen_prelude::{Either5, FnArgs, Function, Null, PromiseRaw, Undefined, Unknown};
+use napi::bindgen_prelude::{Either5, FnArgs, Function, Null, Object, Undefined, Unknown};
+use napi::{Env, Error};
 use napi_derive::napi;
 
 use super::outcome::{self, Failure, failure};
 use super::text;
 use crate::error::Result;
 use crate::jwt::VerifiedJwt;
+use crate::threads;
+use crate::token::Header;
 use crate::verify::{Client, Known};
 
 /// The number of a token that was seen before, a JSON text, a refusal; `null` if the token was put into
@@ -53,9 +56,10 @@ impl Job {
 /// The outcomes of a batch, in the order in which the tokens came.
 #[napi(object, object_from_js = false)]
 pub struct Checked {
-    /// The JSON of two arrays, payloads and headers; where a payload is `null`, so is the header if the
-    /// token was refused, and it is 0 if its keys must be waited for. One text takes less to parse than
-    /// many, and a column of equal shapes less than a row of different ones.
+    /// The JSON of two arrays, payloads and headers. A header that is the same as the one before is 1.
+    /// Where a payload is `null`, the header is `null` too if the token was refused, and 0 if its keys
+    /// must be waited for. One text takes less to parse than many, and a column of equal shapes less
+    /// than a row of different ones.
     pub json: String,
     /// Those of the tokens that were refused.
     pub failures: Vec<Failure>,
@@ -70,22 +74,19 @@ impl Batch {
     }
 
     /// Checks the first so many.
-    #[napi(catch_unwind)]
-    pub fn run<'env>(
-        &self,
-        env: &'env Env,
-        count: u32,
-    ) -> napi::Result<PromiseRaw<'env, Checked>> {
+    #[napi(catch_unwind, ts_return_type = "Promise<Checked>")]
+    pub fn run<'env>(&self, env: &'env Env, count: u32) -> napi::Result<Object<'env>> {
         let mut jobs = lock(&self.0);
         let count = jobs.len().min(count as usize);
         let jobs: Vec<Job> = jobs.drain(..count).collect();
-        env.spawn_future(async move {
-            let mut columns = Columns::default();
-            for job in jobs {
-                columns.push(job.run());
+        let (deferred, promise) = env.create_deferred()?;
+        threads::spawn(move || {
+            match catch_unwind(AssertUnwindSafe(|| check_all(jobs))) {
+                Ok(checked) => deferred.resolve(|_| Ok(checked)),
+                Err(_) => deferred.reject(Error::from_reason("a check panicked")),
             }
-            Ok(columns.into())
-        })
+        });
+        Ok(promise)
     }
 
     pub(super) fn verifier<'env>(
@@ -129,6 +130,14 @@ fn verify(
     })
 }
 
+fn check_all(jobs: Vec<Job>) -> Checked {
+    let mut columns = Columns::default();
+    for job in jobs {
+        columns.push(job.run());
+    }
+    columns.into()
+}
+
 fn lock(jobs: &Mutex<Vec<Job>>) -> MutexGuard<'_, Vec<Job>> {
     jobs.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -138,6 +147,7 @@ fn lock(jobs: &Mutex<Vec<Job>>) -> MutexGuard<'_, Vec<Job>> {
 struct Columns {
     payloads: String,
     headers: String,
+    last_header: Option<Arc<Header>>,
     failures: Vec<Failure>,
 }
 
@@ -150,7 +160,13 @@ impl Columns {
         match outcome {
             Ok(Some(jwt)) => {
                 self.payloads.push_str(jwt.payload());
-                self.headers.push_str(jwt.header());
+                let header = jwt.header();
+                if self.last_header.as_ref().is_some_and(|last| Arc::ptr_eq(last, header)) {
+                    self.headers.push('1');
+                } else {
+                    self.headers.push_str(&header.json);
+                    self.last_header = Some(Arc::clone(header));
+                }
             }
             Ok(None) => {
                 self.payloads.push_str("null");
@@ -166,7 +182,7 @@ impl Columns {
 }
 
 impl From<Columns> for Checked {
-    fn from(Columns { payloads, headers, failures }: Columns) -> Self {
+    fn from(Columns { payloads, headers, failures, .. }: Columns) -> Self {
         Self { json: ["[[", &payloads, "],[", &headers, "]]"].concat(), failures }
     }
 }

@@ -38,7 +38,7 @@ pub struct KeyStats {
 
 /// Payload and header, as one JSON text.
 pub fn json(jwt: &VerifiedJwt) -> String {
-    [r#"{"payload":"#, jwt.payload(), r#","protectedHeader":"#, jwt.header(), "}"].concat()
+    [r#"{"payload":"#, jwt.payload(), r#","protectedHeader":"#, &jwt.header().json, "}"].concat()
 }
 
 pub fn of(result: Result<String>) -> Outcome {

@@ -1,0 +1,37 @@
+//! The threads that many signatures are checked on. They are not the ones that wait for the network,
+//! which must not have to wait for cryptography as well.
+
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
+
+use tokio::runtime::{Builder, Runtime};
+
+/// Runs `work` on one of them; at once, should there be none to be had.
+pub fn spawn(work: impl FnOnce() + Send + 'static) {
+    static THREADS: LazyLock<Option<Runtime>> = LazyLock::new(|| {
+        Builder::new_multi_thread()
+            .worker_threads(available_parallelism().map_or(1, usize::from))
+            .thread_name("stack-auth-check")
+            .on_thread_start(give_way)
+            .build()
+            .ok()
+    });
+    match &*THREADS {
+        Some(threads) => drop(threads.spawn(async { work() })),
+        None => work(),
+    }
+}
+
+/// There are as many as processors, so the event loop has to share one with them: whenever it wakes, it
+/// comes first. Where threads have no priority of their own, all have the same.
+fn give_way() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{getpriority_process, setpriority_process};
+
+        /// To be nicer by 5 is to get a quarter of a processor that somebody else wants as well.
+        const NICER: i32 = 5;
+        // Without it all is as it was.
+        _ = getpriority_process(None).and_then(|nice| setpriority_process(None, nice + NICER));
+    }
+}

@@ -30,7 +30,7 @@ const { Templates } = require('./templates.js');
 /** As in src/binding/batch.rs. */
 const RECALL = 2;
 /** Bounded, for a server of many tenants; what is dropped is only made again. */
-const MAX_CLIENTS = 1_000;
+const MAX_CLIENTS = 4_096;
 /** @type {Map<string, Native>} */
 const clients = new Map();
 

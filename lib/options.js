@@ -52,13 +52,13 @@ const OPTIONS = {
   tokenCacheBytes: ['a number', is('number')],
 };
 
-/** @type {Array<[option: string, variable: string, publicToo: boolean]>} */
-const ENVIRONMENT = [
-  ['projectId', 'PROJECT_ID', true],
-  ['secretServerKey', 'SECRET_SERVER_KEY', false],
-  ['publishableClientKey', 'PUBLISHABLE_CLIENT_KEY', true],
-  ['baseUrl', 'API_URL', true],
-];
+/** @type {Record<string, { variable: string, publicToo: boolean }>} */
+const ENVIRONMENT = {
+  projectId: { variable: 'PROJECT_ID', publicToo: true },
+  secretServerKey: { variable: 'SECRET_SERVER_KEY', publicToo: false },
+  publishableClientKey: { variable: 'PUBLISHABLE_CLIENT_KEY', publicToo: true },
+  baseUrl: { variable: 'API_URL', publicToo: true },
+};
 
 /**
  * Options of the right types, over defaults. An unknown name is an error: a typing slip must not switch
@@ -87,7 +87,9 @@ function readOptions(given, defaults) {
     options[name] = settled(value);
   }
   if (!defaults) {
-    readEnvironment(options);
+    for (const option of Object.keys(ENVIRONMENT)) {
+      options[option] ??= fromEnvironment(option);
+    }
   }
   return options;
 }
@@ -125,23 +127,24 @@ function entriesOf(given) {
   }
 }
 
-/** @param {Options} options */
-function readEnvironment(options) {
+/**
+ * Each look into `process.env` takes half a microsecond: it ends with the first that is set.
+ *
+ * @param {string} option
+ * @returns {string | undefined}
+ */
+function fromEnvironment(option) {
+  const { variable, publicToo } = /** @type {typeof ENVIRONMENT[string]} */ (ENVIRONMENT[option]);
   const { env } = process;
-  for (const [option, variable, publicToo] of ENVIRONMENT) {
-    if (options[option] !== undefined) {
-      continue;
-    }
-    for (const brand of ['HEXCLAVE', 'STACK']) {
-      const value =
-        env[`${brand}_${variable}`] ||
-        (publicToo ? env[`NEXT_PUBLIC_${brand}_${variable}`] : undefined);
-      if (value) {
-        options[option] = value;
-        break;
-      }
+  for (const brand of ['HEXCLAVE', 'STACK']) {
+    const value =
+      env[`${brand}_${variable}`] ||
+      (publicToo ? env[`NEXT_PUBLIC_${brand}_${variable}`] : undefined);
+    if (value) {
+      return value;
     }
   }
+  return undefined;
 }
 
 /**
@@ -159,4 +162,4 @@ function describe(value) {
   return isDate(value) ? 'a Date' : typeof value;
 }
 
-module.exports = { entriesOf, readOptions };
+module.exports = { entriesOf, fromEnvironment, readOptions };

@@ -1,39 +1,42 @@
 'use strict';
 
 const { bind } = require('./calls.js');
-const { entriesOf, readOptions } = require('./options.js');
+const { entriesOf, fromEnvironment, readOptions } = require('./options.js');
 
 /** @import { Bound } from './calls.js' */
 
 /**
- * What the options of the last calls of `verifyJwt` were read as, by their own members. An object that
- * was changed is another one, and one that is equal need not be read again.
+ * What the options of a call of `verifyJwt` were read as. An object that was changed is another one, and
+ * one that is equal need not be read again.
  *
- * @type {Array<{ names: string[], values: unknown[], bound: Bound }>}
+ * @typedef {object} Read
+ * @property {string[]} names of the object's own members
+ * @property {unknown[]} values
+ * @property {Array<[option: string, value: string | undefined]>} environment what stood in for options
+ *   that were left out
+ * @property {Bound} bound
  */
-const recent = [];
-const MAX_RECENT = 4;
+
+/** The last few of each project, for a server may have many. @type {Map<unknown, Read[]>} */
+const known = new Map();
+const MAX_PROJECTS = 4_096;
+const MAX_OF_A_PROJECT = 4;
+const NONE = Object.freeze({});
 
 /**
  * @param {any} options
  * @returns {Bound}
  */
-function boundOf(options) {
-  if (typeof options === 'object' && options !== null) {
-    const known = recall(options);
-    if (known) {
-      return known;
-    }
+function boundOf(options = NONE) {
+  const recalled = typeof options === 'object' && options !== null && recall(options);
+  if (recalled) {
+    return recalled;
   }
   const entries = entriesOf(options);
   const bound = bind(readOptions(entries));
-  if (isSelfContained(entries)) {
-    recent.unshift({
-      names: entries.map(([name]) => name),
-      values: entries.map(([, value]) => value),
-      bound,
-    });
-    recent.length = Math.min(recent.length, MAX_RECENT);
+  // What has members of its own can change inside.
+  if (entries.every(([, value]) => Object(value) !== value)) {
+    remember(entries, bound);
   }
   return bound;
 }
@@ -44,27 +47,55 @@ function boundOf(options) {
  */
 function recall(options) {
   try {
-    const own = Object.keys(options);
-    return recent.find(
-      ({ names, values }) =>
-        own.length === names.length &&
-        names.every((name, at) => own[at] === name && Object.is(options[name], values[at])),
-    )?.bound;
-  } catch {
-    return undefined; // A getter or a proxy; it is asked again, and the error told.
-  }
+    const names = Object.keys(options);
+    for (const read of known.get(options.projectId) ?? []) {
+      if (isSame(read, names, options)) {
+        return read.bound;
+      }
+    }
+  } catch {} // A getter or a proxy; it is asked again, and the error told.
+  return undefined;
 }
 
 /**
- * Whether the environment has no part in it, nor anything that can change inside.
- *
- * @param {Array<[string, unknown]>} entries
+ * @param {Read} read
+ * @param {string[]} names
+ * @param {any} options
  */
-function isSelfContained(entries) {
-  const given = (/** @type {string} */ wanted) =>
-    entries.some(([name, value]) => name === wanted && value !== undefined);
-  const primitive = entries.every(([, value]) => Object(value) !== value);
-  return primitive && given('projectId') && given('baseUrl');
+function isSame(read, names, options) {
+  if (names.length !== read.names.length) {
+    return false;
+  }
+  for (let at = 0; at < names.length; at += 1) {
+    const name = /** @type {string} */ (names[at]);
+    if (name !== read.names[at] || !Object.is(options[name], read.values[at])) {
+      return false;
+    }
+  }
+  return read.environment.every(([option, value]) => fromEnvironment(option) === value);
+}
+
+/**
+ * @param {Array<[string, unknown]>} entries
+ * @param {Bound} bound
+ */
+function remember(entries, bound) {
+  const given = new Map(entries);
+  // Nothing else of the environment has a part in a verification.
+  const missing = ['projectId', 'baseUrl'].filter((option) => given.get(option) === undefined);
+  const project = given.get('projectId');
+  const others = known.get(project) ?? [];
+  if (others.length === 0 && known.size >= MAX_PROJECTS) {
+    known.delete(known.keys().next().value);
+  }
+  /** @type {Read} */
+  const read = {
+    names: [...given.keys()],
+    values: [...given.values()],
+    environment: missing.map((option) => [option, fromEnvironment(option)]),
+    bound,
+  };
+  known.set(project, [read, ...others].slice(0, MAX_OF_A_PROJECT));
 }
 
 module.exports = { boundOf };

@@ -47,10 +47,14 @@ function boundOf(options = NONE) {
  */
 function recall(options) {
   try {
-    const names = Object.keys(options);
-    for (const read of known.get(options.projectId) ?? []) {
-      if (isSame(read, names, options)) {
-        return read.bound;
+    const reads = known.get(options.projectId);
+    if (reads) {
+      const names = Object.keys(options);
+      for (let at = 0; at < reads.length; at += 1) {
+        const read = /** @type {Read} */ (reads[at]);
+        if (isSame(read, names, options)) {
+          return read.bound;
+        }
       }
     }
   } catch {} // A getter or a proxy; it is asked again, and the error told.
@@ -72,7 +76,10 @@ function isSame(read, names, options) {
       return false;
     }
   }
-  return read.environment.every(([option, value]) => fromEnvironment(option) === value);
+  return (
+    read.environment.length === 0 ||
+    read.environment.every(([option, value]) => fromEnvironment(option) === value)
+  );
 }
 
 /**

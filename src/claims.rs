@@ -1,6 +1,9 @@
 //! The claims (RFC 7519 section 4) of a Stack Auth access token, and every rule about them.
 
-use std::ops::Range;
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::Arc;
 
 use crate::error::{Code, Error, Reason, Result, quote};
 use crate::json::{self, Raw};
@@ -14,106 +17,221 @@ pub struct Policy {
     pub clock_tolerance: f64,
 }
 
-/// A payload, and where in it the claims are that something checks.
+/// The claims that something checks, read once.
 #[derive(Debug)]
 pub struct Claims {
-    /// The whole payload, as signed.
-    pub json: String,
-    spans: [Option<Range<usize>>; NAMES.len()],
+    iss: Claim<Arc<str>>,
+    aud: Claim<Audience>,
+    sub: Claim<()>,
+    exp: Claim<f64>,
+    nbf: Claim<f64>,
+    iat: Claim<f64>,
+    is_anonymous: Claim<bool>,
+    is_restricted: Claim<bool>,
 }
 
-const NAMES: [&str; 8] =
-    ["iss", "aud", "sub", "exp", "nbf", "iat", "is_anonymous", "is_restricted"];
+#[derive(Debug)]
+enum Claim<T> {
+    Absent,
+    Is(T),
+    /// Of another type than it should be, in words for a message.
+    Other(Box<str>),
+}
+
+/// RFC 7519 section 4.1.3: one string, or an array.
+#[derive(Debug)]
+enum Audience {
+    One(Arc<str>),
+    /// The strings of the array, and all of it in words for a message.
+    Many(Vec<String>, Box<str>),
+}
 
 impl Claims {
     /// `None` if the payload is no JSON object.
-    pub fn parse(payload: Vec<u8>) -> Option<Self> {
-        let json = json::text(payload)?;
-        let spans = json::members(&json, NAMES)?.map(|raw| Some(raw?.span_in(&json)));
-        Some(Self { json, spans })
-    }
-
-    fn members(&self) -> [Option<Raw<'_>>; NAMES.len()] {
-        self.spans.each_ref().map(|span| Raw::at(&self.json, span.as_ref()?))
+    pub fn parse(payload: &str) -> Option<Self> {
+        let [iss, aud, sub, exp, nbf, iat, is_anonymous, is_restricted] = json::members(
+            payload,
+            ["iss", "aud", "sub", "exp", "nbf", "iat", "is_anonymous", "is_restricted"],
+        )?;
+        let time = |raw| json::number(raw).filter(|number| number.is_finite());
+        Some(Self {
+            iss: Claim::read(iss, |iss| json::string(iss).map(|iss| shared(&iss))),
+            aud: Claim::read(aud, Audience::read),
+            sub: Claim::read(sub, |sub| json::is_string(sub).then_some(())),
+            exp: Claim::read(exp, time),
+            nbf: Claim::read(nbf, time),
+            iat: Claim::read(iat, time),
+            is_anonymous: Claim::read(is_anonymous, json::boolean),
+            is_restricted: Claim::read(is_restricted, json::boolean),
+        })
     }
 
     /// In jose's order, so that a token with several faults is refused for the same one.
     pub fn validate(&self, policy: &Policy, now_seconds: f64) -> Result<()> {
-        let [iss, aud, sub, exp, nbf, iat, is_anonymous, is_restricted] = self.members();
-        let iss = present("iss", iss)?;
-        let aud = present("aud", aud)?;
-        let sub = present("sub", sub)?;
-        let exp = present("exp", exp)?;
+        self.iss.present("iss")?;
+        self.aud.present("aud")?;
+        self.sub.present("sub")?;
+        self.exp.present("exp")?;
 
-        let issuer = json::string(iss);
         let population = policy
             .populations
             .iter()
-            .find(|population| population.allowed && population.is_of(issuer.as_deref()))
-            .ok_or_else(|| unexpected("iss", &expected_issuers(policy), iss))?;
-        if !is_audience(aud, &population.audience) {
-            return Err(unexpected("aud", &quote(&population.audience), aud));
+            .find(|population| population.allowed && population.is_of(self.issuer()))
+            .ok_or_else(|| {
+                unexpected("iss", &expected_issuers(policy), &self.iss.found(|iss| quote(iss)))
+            })?;
+        if !self.is_for(&population.audience) {
+            let found = self.aud.found(Audience::found);
+            return Err(unexpected("aud", &quote(&population.audience), &found));
         }
-        if !json::is_string(sub) {
-            return Err(unexpected("sub", "a string", sub));
+        if let Claim::Other(found) = &self.sub {
+            return Err(unexpected("sub", "a string", found));
         }
 
-        if let Some(iat) = iat {
-            numeric_date("iat", iat)?;
+        self.iat.time("iat")?;
+        if let Some(nbf) = self.nbf.time("nbf")?
+            && nbf > now_seconds + policy.clock_tolerance
+        {
+            return Err(untimely(Code::JwtClaimValidationFailed, "nbf", nbf, now_seconds));
         }
-        if let Some(nbf) = nbf {
-            let nbf = numeric_date("nbf", nbf)?;
-            if nbf > now_seconds + policy.clock_tolerance {
-                return Err(untimely(Code::JwtClaimValidationFailed, "nbf", nbf, now_seconds));
-            }
-        }
-        let exp = numeric_date("exp", exp)?;
-        if exp <= now_seconds - policy.clock_tolerance {
+        if let Some(exp) = self.exp.time("exp")?
+            && exp <= now_seconds - policy.clock_tolerance
+        {
             return Err(untimely(Code::JwtExpired, "exp", exp, now_seconds));
         }
 
-        let anonymous = population.user_type == UserType::Anonymous;
-        let restricted = population.user_type != UserType::Regular;
-        agree("is_anonymous", is_anonymous, anonymous, population.user_type)?;
-        agree("is_restricted", is_restricted, restricted, population.user_type)
+        let user_type = population.user_type;
+        let (anonymous, restricted) =
+            (user_type == UserType::Anonymous, user_type != UserType::Regular);
+        self.is_anonymous.agree("is_anonymous", anonymous, user_type)?;
+        self.is_restricted.agree("is_restricted", restricted, user_type)
     }
 
     /// The user type that the claims are of, if the policy has no place for it.
     pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
-        let [iss, aud, ..] = self.members();
-        let (issuer, aud) = (json::string(iss?), aud?);
         policy
             .populations
             .iter()
-            .find(|population| !population.allowed && population.is_of(issuer.as_deref()))
-            .filter(|population| is_audience(aud, &population.audience))
+            .find(|population| !population.allowed && population.is_of(self.issuer()))
+            .filter(|population| self.is_for(&population.audience))
             .map(|population| population.user_type)
     }
-}
 
-/// The backend refuses the same contradictions. Older tokens may lack `is_restricted`.
-fn agree(
-    claim: &'static str,
-    found: Option<Raw<'_>>,
-    expected: bool,
-    user_type: UserType,
-) -> Result<()> {
-    match found {
-        Some(found) if json::boolean(found) != Some(expected) => {
-            let wanted = format!("{expected} for a user of type {}", user_type.name());
-            Err(unexpected(claim, &wanted, found))
+    /// Bytes on the heap, but for what is shared.
+    pub fn size(&self) -> usize {
+        match &self.aud {
+            Claim::Is(Audience::Many(members, _)) => {
+                members.iter().map(|member| size_of::<String>() + member.len()).sum()
+            }
+            _ => 0,
         }
-        _ => Ok(()),
+    }
+
+    fn issuer(&self) -> Option<&str> {
+        match &self.iss {
+            Claim::Is(iss) => Some(iss),
+            _ => None,
+        }
+    }
+
+    fn is_for(&self, audience: &str) -> bool {
+        match &self.aud {
+            Claim::Is(Audience::One(found)) => **found == *audience,
+            Claim::Is(Audience::Many(members, _)) => members.iter().any(|found| found == audience),
+            _ => false,
+        }
     }
 }
 
-/// RFC 7519 section 4.1.3: one string, or an array that holds it.
-fn is_audience(aud: Raw<'_>, audience: &str) -> bool {
-    let is = |raw| json::string(raw).is_some_and(|found| found == audience);
-    if json::is_string(aud) {
-        return is(aud);
+impl<T> Claim<T> {
+    fn read<'a>(raw: Option<Raw<'a>>, read: impl FnOnce(Raw<'a>) -> Option<T>) -> Self {
+        match raw {
+            None => Self::Absent,
+            Some(raw) => read(raw).map_or_else(|| Self::Other(describe(raw).into()), Self::Is),
+        }
     }
-    json::array(aud).is_some_and(|members| members.into_iter().any(is))
+
+    fn present(&self, claim: &'static str) -> Result<()> {
+        match self {
+            Self::Absent => Err(Error::claim(
+                Code::JwtClaimValidationFailed,
+                claim,
+                Reason::Missing,
+                format!(r#"missing required "{claim}" claim"#),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    fn found(&self, describe: impl FnOnce(&T) -> String) -> String {
+        match self {
+            Self::Absent => "none".into(),
+            Self::Is(value) => describe(value),
+            Self::Other(found) => found.to_string(),
+        }
+    }
+}
+
+impl Claim<f64> {
+    fn time(&self, claim: &'static str) -> Result<Option<f64>> {
+        match self {
+            Self::Absent => Ok(None),
+            Self::Is(time) => Ok(Some(*time)),
+            Self::Other(found) => Err(Error::claim(
+                Code::JwtClaimValidationFailed,
+                claim,
+                Reason::Invalid,
+                format!(r#""{claim}" claim must be a number, found {found}"#),
+            )),
+        }
+    }
+}
+
+impl Claim<bool> {
+    /// The backend refuses the same contradictions. Older tokens may lack `is_restricted`.
+    fn agree(&self, claim: &'static str, expected: bool, user_type: UserType) -> Result<()> {
+        match self {
+            Self::Absent => Ok(()),
+            Self::Is(found) if *found == expected => Ok(()),
+            _ => {
+                let wanted = format!("{expected} for a user of type {}", user_type.name());
+                Err(unexpected(claim, &wanted, &self.found(bool::to_string)))
+            }
+        }
+    }
+}
+
+impl Audience {
+    fn read(raw: Raw<'_>) -> Option<Self> {
+        if let Some(audience) = json::string(raw) {
+            return Some(Self::One(shared(&audience)));
+        }
+        let members = json::array(raw)?.into_iter().filter_map(json::string);
+        Some(Self::Many(members.map(Cow::into_owned).collect(), describe(raw).into()))
+    }
+
+    fn found(&self) -> String {
+        match self {
+            Self::One(audience) => quote(audience),
+            Self::Many(_, found) => found.to_string(),
+        }
+    }
+}
+
+/// The tokens of a project name the same few issuers and audiences, so the last of them are kept.
+fn shared(text: &str) -> Arc<str> {
+    const KEPT: usize = 4;
+    thread_local! {
+        static LAST: RefCell<VecDeque<Arc<str>>> = const { RefCell::new(VecDeque::new()) };
+    }
+    LAST.with_borrow_mut(|last| {
+        if let Some(known) = last.iter().find(|known| ***known == *text) {
+            return Arc::clone(known);
+        }
+        last.truncate(KEPT - 1);
+        last.push_front(text.into());
+        last.front().map_or_else(|| text.into(), Arc::clone)
+    })
 }
 
 fn expected_issuers(policy: &Policy) -> String {
@@ -123,36 +241,17 @@ fn expected_issuers(policy: &Policy) -> String {
     issuers.join(" or ")
 }
 
-fn present<'a>(claim: &'static str, value: Option<Raw<'a>>) -> Result<Raw<'a>> {
-    value.ok_or_else(|| {
-        Error::claim(
-            Code::JwtClaimValidationFailed,
-            claim,
-            Reason::Missing,
-            format!(r#"missing required "{claim}" claim"#),
-        )
-    })
-}
-
-fn numeric_date(claim: &'static str, raw: Raw<'_>) -> Result<f64> {
-    json::number(raw).filter(|number| number.is_finite()).ok_or_else(|| {
-        Error::claim(
-            Code::JwtClaimValidationFailed,
-            claim,
-            Reason::Invalid,
-            format!(r#""{claim}" claim must be a number, found {}"#, quote(raw.get())),
-        )
-    })
-}
-
-fn unexpected(claim: &'static str, expected: &str, found: Raw<'_>) -> Error {
-    let found = json::string(found).map_or_else(|| quote(found.get()), |text| quote(&text));
+fn unexpected(claim: &'static str, expected: &str, found: &str) -> Error {
     Error::claim(
         Code::JwtClaimValidationFailed,
         claim,
         Reason::CheckFailed,
         format!(r#"unexpected "{claim}" claim value: expected {expected}, found {found}"#),
     )
+}
+
+fn describe(found: Raw<'_>) -> String {
+    json::string(found).map_or_else(|| quote(found.get()), |text| quote(&text))
 }
 
 fn untimely(code: Code, claim: &'static str, found: f64, now: f64) -> Error {

@@ -4,7 +4,6 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::ops::Range;
 
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -16,17 +15,6 @@ pub struct Raw<'a>(&'a str);
 impl<'a> Raw<'a> {
     pub fn get(self) -> &'a str {
         self.0
-    }
-
-    /// Where it is in the text that it was read from.
-    pub fn span_in(self, text: &str) -> Range<usize> {
-        let start = self.0.as_ptr().addr() - text.as_ptr().addr();
-        start..start + self.0.len()
-    }
-
-    /// A value that was read from the same text before.
-    pub fn at(text: &'a str, span: &Range<usize>) -> Option<Self> {
-        text.get(span.clone()).map(Self)
     }
 }
 

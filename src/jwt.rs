@@ -5,19 +5,21 @@ use std::sync::Arc;
 
 use crate::claims::{Claims, Policy};
 use crate::error::{Code, Error, Result};
+use crate::json;
 use crate::keys::{KeySet, Point};
 use crate::project::UserType;
 use crate::signature;
-use crate::token::{Header, Kid, Token};
+use crate::token::{self, Header, Kid, Token};
 
 #[derive(Debug)]
 pub struct UnverifiedJwt {
     token: Token,
-    /// `None` if the payload is no JSON object.
-    claims: Option<Claims>,
+    /// As JSON text, with the claims in it; `None` if it is no JSON object.
+    payload: Option<(String, Claims)>,
 }
 
-/// A token whose signature was found good, and the key that it was good under.
+/// A token whose signature was found good, and the key that it was good under. The payload is in the
+/// text, and whoever wants it besides decodes it again.
 pub struct VerifiedJwt {
     text: String,
     header: Arc<Header>,
@@ -28,8 +30,11 @@ pub struct VerifiedJwt {
 impl UnverifiedJwt {
     pub fn parse(text: String) -> Result<Self> {
         let (token, payload) = Token::parse(text)?;
-        let claims = Claims::parse(payload);
-        Ok(Self { token, claims })
+        let payload = json::text(payload).and_then(|payload| {
+            let claims = Claims::parse(&payload)?;
+            Some((payload, claims))
+        });
+        Ok(Self { token, payload })
     }
 
     pub fn text(&self) -> &str {
@@ -43,18 +48,19 @@ impl UnverifiedJwt {
     /// The user type that it says it is of, if the policy has no place for it. Good for refusing a
     /// token and for nothing else; the key set at hand has no key for such a token.
     pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
-        self.claims.as_ref()?.excluded_user_type(policy)
+        self.payload.as_ref()?.1.excluded_user_type(policy)
     }
 
-    pub fn verify(self, keys: &KeySet) -> Result<VerifiedJwt> {
+    /// The verified token, and its payload as JSON text.
+    pub fn verify(self, keys: &KeySet) -> Result<(VerifiedJwt, String)> {
         let keys = keys.select(&self.token.header.kid);
         let key = signature::verify(&self.token, keys)?;
-        let claims = self.claims.ok_or_else(|| {
+        let (payload, claims) = self.payload.ok_or_else(|| {
             Error::new(Code::JwtInvalid, "JWT Claims Set must be a top-level JSON object")
         })?;
         let signed_by = key.point;
         let (text, header) = self.token.into_parts();
-        Ok(VerifiedJwt { text, header, claims, signed_by })
+        Ok((VerifiedJwt { text, header, claims, signed_by }, payload))
     }
 }
 
@@ -81,8 +87,8 @@ impl VerifiedJwt {
     }
 
     /// As JSON text.
-    pub fn payload(&self) -> &str {
-        &self.claims.json
+    pub fn payload(&self) -> String {
+        token::payload(&self.text).and_then(json::text).unwrap_or_default()
     }
 
     pub fn header(&self) -> &Arc<Header> {
@@ -91,8 +97,7 @@ impl VerifiedJwt {
 
     /// Bytes that it takes, more or less.
     pub fn size(&self) -> usize {
-        let texts = self.text.len() + self.claims.json.len() + self.header.json.len();
-        size_of::<Self>() + texts
+        size_of::<Self>() + self.text.len() + self.header.json.len() + self.claims.size()
     }
 }
 

@@ -46,10 +46,10 @@ impl Remembered {
         self.0.get(&Text(text))
     }
 
-    pub fn insert(&self, jwt: Arc<VerifiedJwt>) {
+    pub fn insert(&self, jwt: VerifiedJwt) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let entry = Entry { jwt: Arc::clone(&jwt), id: NEXT.fetch_add(1, Ordering::Relaxed) };
-        self.0.insert(ByText(jwt), entry);
+        let entry = Entry { jwt: Arc::new(jwt), id: NEXT.fetch_add(1, Ordering::Relaxed) };
+        self.0.insert(ByText(Arc::clone(&entry.jwt)), entry);
     }
 }
 

@@ -7,10 +7,10 @@ use crate::claims::Policy;
 use crate::clock::{self, Millis};
 use crate::config::{Config, Options, Users};
 use crate::error::{Code, Error, Party, Result, quote};
-use crate::jwt::{UnverifiedJwt, VerifiedJwt};
+use crate::jwt::UnverifiedJwt;
 use crate::project::UserType;
 use crate::remembered::{Entry, Remembered};
-use crate::token::Kid;
+use crate::token::{Header, Kid};
 use crate::users::{self, Sharing};
 
 /// Options that were checked once, and the caches that they name.
@@ -27,6 +27,14 @@ pub struct Call {
     /// Milliseconds since 1970; the wall clock's at the moment of judgement if `None`.
     pub current_date: Option<f64>,
     pub deadline: Millis,
+}
+
+/// What callers are told of a good token.
+#[derive(Debug)]
+pub struct Verified {
+    pub header: Arc<Header>,
+    /// As JSON text.
+    pub payload: String,
 }
 
 /// What is known of a token at once.
@@ -117,20 +125,20 @@ impl Client {
         jwt: UnverifiedJwt,
         snapshot: &Snapshot,
         current_date: Option<f64>,
-    ) -> Result<Arc<VerifiedJwt>> {
-        let jwt = jwt.verify(&snapshot.keys)?;
+    ) -> Result<Verified> {
+        let (jwt, payload) = jwt.verify(&snapshot.keys)?;
         jwt.validate(&self.config.policy, now_seconds(current_date))?;
-        let jwt = Arc::new(jwt);
+        let header = Arc::clone(jwt.header());
         if let Some(remembered) = &self.remembered {
-            remembered.insert(Arc::clone(&jwt));
+            remembered.insert(jwt);
         }
-        Ok(jwt)
+        Ok(Verified { header, payload })
     }
 
     /// What is left to be done after [`Self::look_up`], with keys that are waited for.
-    pub async fn verify(&self, known: Known, call: Call) -> Result<Arc<VerifiedJwt>> {
+    pub async fn verify(&self, known: Known, call: Call) -> Result<Verified> {
         match known {
-            Known::Good(entry) => Ok(entry.jwt),
+            Known::Good(entry) => Ok(entry.verified()),
             Known::Unchecked(jwt, snapshot) => self.check(jwt, &snapshot, call.current_date),
             Known::Keyless(jwt) => {
                 let snapshot = self.key_set(jwt.kid(), call.deadline).await?;
@@ -163,6 +171,12 @@ impl Client {
 
     async fn key_set(&self, kid: &Kid, deadline: Millis) -> Result<Arc<Snapshot>> {
         self.keys.get(kid, self.config.limits, deadline, self.config.timeout).await
+    }
+}
+
+impl Entry {
+    pub fn verified(&self) -> Verified {
+        Verified { header: Arc::clone(self.jwt.header()), payload: self.jwt.payload() }
     }
 }
 

@@ -10,16 +10,16 @@ use napi_derive::napi;
 use super::outcome::{self, Failure, failure};
 use super::text;
 use crate::error::Result;
-use crate::jwt::VerifiedJwt;
 use crate::threads;
 use crate::token::Header;
-use crate::verify::{Client, Known};
+use crate::verify::{Client, Known, Verified};
 
 /// The number of a token that was seen before, a JSON text, a refusal; `null` if the token was put into
 /// the batch, and `undefined` if its keys must be waited for.
-pub type Verdict = Either5<f64, String, Failure, Null, Undefined>;
+type Verdict = Either5<f64, String, Failure, Null, Undefined>;
 
-type Arguments<'env> = FnArgs<(Unknown<'env>, u32, Option<f64>)>;
+/// Of a token, what to do with it (`how`), and the time to judge it by.
+pub type Verifier<'env> = Function<'env, FnArgs<(Unknown<'env>, u32, Option<f64>)>, Verdict>;
 
 /// What `verify` does with a token, if not check it here and now or tell its number.
 mod how {
@@ -42,9 +42,9 @@ struct Job {
 
 impl Job {
     /// `None` if the keys must be waited for, which must not hold up those that follow.
-    fn run(self) -> Result<Option<Arc<VerifiedJwt>>> {
+    fn run(self) -> Result<Option<Verified>> {
         match self.client.open(self.text)? {
-            Known::Good(entry) => Ok(Some(entry.jwt)),
+            Known::Good(entry) => Ok(Some(entry.verified())),
             Known::Unchecked(jwt, snapshot) => {
                 self.client.check(jwt, &snapshot, self.current_date).map(Some)
             }
@@ -80,11 +80,9 @@ impl Batch {
         let count = jobs.len().min(count as usize);
         let jobs: Vec<Job> = jobs.drain(..count).collect();
         let (deferred, promise) = env.create_deferred()?;
-        threads::spawn(move || {
-            match catch_unwind(AssertUnwindSafe(|| check_all(jobs))) {
-                Ok(checked) => deferred.resolve(|_| Ok(checked)),
-                Err(_) => deferred.reject(Error::from_reason("a check panicked")),
-            }
+        threads::spawn(move || match catch_unwind(AssertUnwindSafe(|| check_all(jobs))) {
+            Ok(checked) => deferred.resolve(|_| Ok(checked)),
+            Err(_) => deferred.reject(Error::from_reason("a check panicked")),
         });
         Ok(promise)
     }
@@ -93,15 +91,13 @@ impl Batch {
         &self,
         env: &'env Env,
         client: Arc<Client>,
-    ) -> napi::Result<Function<'env, Arguments<'env>, Verdict>> {
+    ) -> napi::Result<Verifier<'env>> {
         let batch = Arc::clone(&self.0);
         env.create_function_from_closure("verify", move |context| {
             let how = context.get::<u32>(1)?;
             let current_date = context.get::<Option<f64>>(2)?;
-            text::with(context.get(0)?, |text| {
-                verify(&client, text, current_date, how, &batch)
-            })
-            .map(|verdict| verdict.unwrap_or_else(|error| Either5::C(failure(error))))
+            text::with(context.get(0)?, |text| verify(&client, text, current_date, how, &batch))
+                .map(|verdict| verdict.unwrap_or_else(|error| Either5::C(failure(error))))
         })
     }
 }
@@ -117,7 +113,11 @@ fn verify(
         #[allow(clippy::cast_precision_loss)]
         let id = entry.id as f64;
         let news = how == how::RECALL;
-        return Ok(if news { Either5::B(outcome::json(&entry.jwt)) } else { Either5::A(id) });
+        return Ok(if news {
+            Either5::B(outcome::json(&entry.verified()))
+        } else {
+            Either5::A(id)
+        });
     }
     let job = Job { client: Arc::clone(client), text: text.to_owned(), current_date };
     if how == how::GATHER {
@@ -125,7 +125,7 @@ fn verify(
         return Ok(Either5::D(Null));
     }
     Ok(match job.run()? {
-        Some(jwt) => Either5::B(outcome::json(&jwt)),
+        Some(verified) => Either5::B(outcome::json(&verified)),
         None => Either5::E(()),
     })
 }
@@ -152,20 +152,19 @@ struct Columns {
 }
 
 impl Columns {
-    fn push(&mut self, outcome: Result<Option<Arc<VerifiedJwt>>>) {
+    fn push(&mut self, outcome: Result<Option<Verified>>) {
         if !self.payloads.is_empty() {
             self.payloads.push(',');
             self.headers.push(',');
         }
         match outcome {
-            Ok(Some(jwt)) => {
-                self.payloads.push_str(jwt.payload());
-                let header = jwt.header();
-                if self.last_header.as_ref().is_some_and(|last| Arc::ptr_eq(last, header)) {
+            Ok(Some(Verified { header, payload })) => {
+                self.payloads.push_str(&payload);
+                if self.last_header.as_ref().is_some_and(|last| Arc::ptr_eq(last, &header)) {
                     self.headers.push('1');
                 } else {
                     self.headers.push_str(&header.json);
-                    self.last_header = Some(Arc::clone(header));
+                    self.last_header = Some(header);
                 }
             }
             Ok(None) => {

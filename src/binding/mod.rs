@@ -11,11 +11,11 @@ mod text;
 use std::sync::Arc;
 
 use napi::Env;
-use napi::bindgen_prelude::{Either, FnArgs, Function, PromiseRaw, Unknown};
+use napi::bindgen_prelude::{Either, PromiseRaw, Unknown};
 use napi_derive::napi;
 use tokio::sync::Notify;
 
-use self::batch::{Batch, Verdict};
+use self::batch::{Batch, Verifier};
 use self::outcome::{Failure, Outcome, failure};
 use crate::config::Options;
 use crate::verify::Client;
@@ -107,12 +107,11 @@ impl NativeClient {
 
     /// Verifies as far as that goes at once. A function and not a method, for a method takes twice as
     /// long to call: it looks up its object, and takes a lock of the whole process.
-    #[napi(catch_unwind, ts_return_type = "(accessToken: unknown, how: number, currentDate: number | undefined) => number | string | Failure | null | undefined")]
-    pub fn verifier<'env>(
-        &self,
-        env: &'env Env,
-        batch: &Batch,
-    ) -> napi::Result<Function<'env, FnArgs<(Unknown<'env>, u32, Option<f64>)>, Verdict>> {
+    #[napi(
+        catch_unwind,
+        ts_return_type = "(accessToken: unknown, how: number, currentDate: number | undefined) => number | string | Failure | null | undefined"
+    )]
+    pub fn verifier<'env>(&self, env: &'env Env, batch: &Batch) -> napi::Result<Verifier<'env>> {
         batch.verifier(env, Arc::clone(&self.0))
     }
 
@@ -131,7 +130,9 @@ impl NativeClient {
         };
         let client = Arc::clone(&self.0);
         let call = self.0.call(current_date);
-        let work = async move { client.verify(known, call).await.map(|jwt| outcome::json(&jwt)) };
+        let work = async move {
+            client.verify(known, call).await.map(|verified| outcome::json(&verified))
+        };
         promise(env, work, abort).map(Either::B)
     }
 

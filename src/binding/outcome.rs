@@ -5,7 +5,7 @@ use napi_derive::napi;
 
 use crate::cache;
 use crate::error::{Error, Party, Reason, Result};
-use crate::jwt::VerifiedJwt;
+use crate::verify::Verified;
 
 pub type Outcome = Either<String, Failure>;
 
@@ -37,8 +37,8 @@ pub struct KeyStats {
 }
 
 /// Payload and header, as one JSON text.
-pub fn json(jwt: &VerifiedJwt) -> String {
-    [r#"{"payload":"#, jwt.payload(), r#","protectedHeader":"#, &jwt.header().json, "}"].concat()
+pub fn json(Verified { header, payload }: &Verified) -> String {
+    [r#"{"payload":"#, payload, r#","protectedHeader":"#, &header.json, "}"].concat()
 }
 
 pub fn of(result: Result<String>) -> Outcome {

@@ -17,7 +17,7 @@ fn claims(more: &str) -> String {
 }
 
 fn check(json: &str, policy: &Policy) -> Result<()> {
-    Claims::parse(json.into()).unwrap().validate(policy, NOW)
+    Claims::parse(json).unwrap().validate(policy, NOW)
 }
 
 #[track_caller]
@@ -128,9 +128,8 @@ fn flags_may_not_contradict_the_audience() {
 fn an_excluded_user_type_shows_before_any_key_is_needed() {
     let payload =
         format!(r#"{{"iss":"{BASE}/api/v1/projects-anonymous-users/p1","aud":"p1:anon"}}"#);
-    let excluded = |json: &str, allowed| {
-        Claims::parse(json.into()).unwrap().excluded_user_type(&policy(allowed))
-    };
+    let excluded =
+        |json: &str, allowed| Claims::parse(json).unwrap().excluded_user_type(&policy(allowed));
     let found = |allowed| excluded(&payload, allowed);
     assert_eq!(found(AllowedUsers::Regular), Some(UserType::Anonymous));
     assert_eq!(found(AllowedUsers::Restricted), Some(UserType::Anonymous));
@@ -143,6 +142,6 @@ fn an_excluded_user_type_shows_before_any_key_is_needed() {
 #[test]
 fn a_payload_is_a_json_object() {
     for json in ["", "[]", "null", "{", "{}{}"] {
-        assert!(Claims::parse(json.into()).is_none(), "{json}");
+        assert!(Claims::parse(json).is_none(), "{json}");
     }
 }

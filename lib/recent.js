@@ -50,9 +50,10 @@ function recall(options) {
     const reads = known.get(options.projectId);
     if (reads) {
       const names = Object.keys(options);
+      const values = Object.values(options);
       for (let at = 0; at < reads.length; at += 1) {
         const read = /** @type {Read} */ (reads[at]);
-        if (isSame(read, names, options)) {
+        if (isSame(read, names, values)) {
           return read.bound;
         }
       }
@@ -64,21 +65,21 @@ function recall(options) {
 /**
  * @param {Read} read
  * @param {string[]} names
- * @param {any} options
+ * @param {unknown[]} values
  */
-function isSame(read, names, options) {
+function isSame(read, names, values) {
   if (names.length !== read.names.length) {
     return false;
   }
   for (let at = 0; at < names.length; at += 1) {
-    const name = /** @type {string} */ (names[at]);
-    if (name !== read.names[at] || !Object.is(options[name], read.values[at])) {
+    if (names[at] !== read.names[at] || values[at] !== read.values[at]) {
       return false;
     }
   }
+  const { environment } = read;
   return (
-    read.environment.length === 0 ||
-    read.environment.every(([option, value]) => fromEnvironment(option) === value)
+    environment.length === 0 ||
+    environment.every(([option, value]) => fromEnvironment(option) === value)
   );
 }
 

@@ -11,11 +11,15 @@ class Templates {
   /** @type {Map<number, Templates>} */
   static #all = new Map();
 
-  /** @type {Map<number, Template>} */
+  /** An object is copied each time; a text, with objects inside, is parsed. @type {Map<number, Verified | string>} */
   #templates = new Map();
+  /** Apart, for only what is added or dropped needs it. @type {Map<number, number>} */
+  #lengths = new Map();
   #length = 0;
   /** @type {number} */
   #maxLength;
+  /** That of the last template; most have the same. @type {object} */
+  #header = {};
 
   /** @param {number} maxLength */
   constructor(maxLength) {
@@ -36,40 +40,45 @@ class Templates {
     return templates;
   }
 
-  /** @param {number} id */
+  /**
+   * @param {number} id
+   * @returns {Verified | undefined}
+   */
   copy(id) {
     const template = this.#templates.get(id);
-    return template?.flat ? copyOf(template.flat) : template && JSON.parse(template.json);
+    return typeof template === 'string' ? JSON.parse(template) : template && copyOf(template);
   }
 
   /**
    * @param {number} id
    * @param {string} json
+   * @returns {Verified}
    */
   add(id, json) {
+    /** @type {Verified} */
     const parsed = JSON.parse(json);
     const flat = isFlat(parsed.payload) && isFlat(parsed.protectedHeader);
-    const { length } = json;
-    this.#templates.set(id, flat ? { length, json: '', flat: parsed } : { length, json });
-    this.#length += length;
-    for (const [oldest, template] of this.#templates) {
+    if (flat && isEqual(parsed.protectedHeader, this.#header)) {
+      parsed.protectedHeader = this.#header;
+    } else if (flat) {
+      this.#header = parsed.protectedHeader;
+    }
+    this.#templates.set(id, flat ? parsed : json);
+    this.#lengths.set(id, json.length);
+    this.#length += json.length;
+    for (const [oldest, length] of this.#lengths) {
       if (this.#length <= this.#maxLength) {
         break;
       }
       this.#templates.delete(oldest);
-      this.#length -= template.length;
+      this.#lengths.delete(oldest);
+      this.#length -= length;
     }
     return flat ? copyOf(parsed) : parsed;
   }
 }
 
-/**
- * @typedef {{ payload: object, protectedHeader: object }} Verified
- * @typedef {object} Template
- * @property {number} length
- * @property {string} json parsed each time, if there are objects inside
- * @property {Verified} [flat] copied each time, if there are none
- */
+/** @typedef {{ payload: object, protectedHeader: object }} Verified */
 
 /** @param {Verified} verified */
 function copyOf({ payload, protectedHeader }) {
@@ -79,6 +88,19 @@ function copyOf({ payload, protectedHeader }) {
 /** @param {object} object */
 function isFlat(object) {
   return Object.values(object).every((value) => Object(value) !== value);
+}
+
+/**
+ * Of flat objects, in the same order.
+ *
+ * @param {object} one
+ * @param {object} other
+ */
+function isEqual(one, other) {
+  const [members, others] = [Object.entries(one).flat(), Object.entries(other).flat()];
+  return (
+    members.length === others.length && members.every((member, at) => Object.is(member, others[at]))
+  );
 }
 
 module.exports = { Templates };

@@ -1,0 +1,37 @@
+// An Express server that answers `GET /`, by itself or behind one who verifies tokens.
+
+import express from 'express';
+import { createRemoteJWKSet, jwtVerify } from 'jose';
+
+import stackAuthNative from '../index.js';
+
+const [, , who, baseUrl, projectId, issuer] = process.argv;
+
+/** @type {Record<string, (token: string) => Promise<{ payload: { sub?: string } }>>} */
+const verifiers = {
+  get ours() {
+    const client = new stackAuthNative.StackAuth({ baseUrl, projectId });
+    return (token) => client.verifyJwt(token);
+  },
+  get jose() {
+    const keys = createRemoteJWKSet(new URL(`${issuer}/.well-known/jwks.json`));
+    const options = { issuer, audience: projectId, algorithms: ['ES256'] };
+    return (token) => jwtVerify(token, keys, options);
+  },
+};
+
+/** As long as any other, so that all answers are. */
+const NOBODY = '00000000-0000-0000-0000-000000000000';
+
+const app = express();
+const verify = verifiers[who];
+if (verify) {
+  app.use(async (request, _response, next) => {
+    const { payload } = await verify(request.get('x-stack-access-token') ?? '');
+    request.userId = payload.sub;
+    next();
+  });
+}
+app.get('/', (request, response) => response.json({ id: request.userId ?? NOBODY }));
+const server = app.listen(0, '127.0.0.1', () => process.send?.(server.address().port));
+process.on('disconnect', () => process.exit());

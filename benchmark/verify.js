@@ -1,0 +1,59 @@
+// Verification: new tokens, tokens seen before, and a mixture.
+
+import { contenders } from './contenders.js';
+import { best, inFlight, oneAtATime, shuffled } from './measure.js';
+import { mint } from './tokens.js';
+
+const CALLERS = 64;
+
+/** @param {Awaited<ReturnType<typeof import('./issuer.js').startIssuer>>} issuer */
+export async function verification(issuer) {
+  const all = contenders(issuer);
+  const tokens = (count) => Array.from({ length: count }, () => mint(issuer));
+  for (const verify of Object.values(all)) {
+    for (const token of tokens(20)) {
+      await verify(token);
+    }
+  }
+  /** Fast ones get more to do, so that each turn is long enough to be timed. */
+  const share = (contender, count, few) => (contender.startsWith('@node-rs') ? few : count);
+
+  const names = Object.keys(all);
+  const alone = await best(
+    names.filter((name) => !name.includes('identity')),
+    14,
+    (name) => oneAtATime(tokens(share(name, 600, 150)), all[name]),
+  );
+
+  const busy = {};
+  const together = await best(
+    names.filter((name) => !name.includes('cached') && !name.endsWith('sync')),
+    14,
+    async (name) => {
+      const figures = await inFlight(CALLERS, tokens(share(name, 1_500, 300)), all[name]);
+      busy[name] = Math.min(busy[name] ?? Infinity, figures.busy);
+      return figures.time;
+    },
+  );
+
+  const remembers = (name) => name.startsWith('ours') || name.includes('cached');
+  const seen = await best(names, 10, async (name) => {
+    const [token] = tokens(1);
+    await all[name](token);
+    await all[name](token);
+    const times = remembers(name) ? 20_000 : share(name, 400, 100);
+    return oneAtATime(Array(times).fill(token), all[name]);
+  });
+
+  const mixed = await best(
+    ['ours', 'jose', 'fast-jwt, cached', 'fast-jwt, cached by identity'],
+    4,
+    (name) => {
+      const users = tokens(1_000);
+      const requests = shuffled(users.flatMap((token) => Array(50).fill(token)));
+      // What remembers nothing takes as long for any part of it.
+      return oneAtATime(remembers(name) ? requests : requests.slice(0, 3_000), all[name]);
+    },
+  );
+  return { alone, together, busy, seen, mixed };
+}

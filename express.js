@@ -153,9 +153,7 @@ async function verified(token, { client, settings }) {
     userId: payload.sub,
     userType: /** @type {Auth['userType']} */ (USER_TYPES[payload.iss.split('/').at(-2) ?? '']),
     getUser() {
-      user ??= client.getUser(token).catch((error) => {
-        throw tellWhenToRetry(error, client);
-      });
+      user ??= client.getUser(token);
       return user;
     },
   };

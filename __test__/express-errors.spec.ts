@@ -6,7 +6,7 @@ import { describe, expect, test, vi } from 'vitest';
 
 import type { StandIn } from '../demo/stand-in.js';
 import { type AuthOptions, authErrorHandler, optionalUser, requireUser } from '../express.js';
-import { StackAuth, type StackAuthError } from '../index.js';
+import { StackAuth } from '../index.js';
 import { answer, refuseConnections, startIssuer, status } from './support/cache-issuer.ts';
 import { type Answer, EXPRESSES, serve, silence, withToken } from './support/express-app.ts';
 
@@ -291,65 +291,6 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
       expect(refusal.status).toBe(401);
       expect(refusal.headers['www-authenticate']).toContain('error="invalid_token"');
     }
-  });
-
-  describe('authErrorHandler', () => {
-    test('leaves other errors to others', async () => {
-      const app = express();
-      app.get('/', (_request, _response, next) => next(new Error('of another kind')));
-      app.get('/odd', (_request, _response, next) => next({ name: 'StackAuthError', status: 401 }));
-      app.use(authErrorHandler());
-      app.use((error: any, _request: any, response: any, _next: unknown) => {
-        response.status(418).json(error.message ?? 'odd');
-      });
-      const ask = await serve(app);
-      expect(await ask('/')).toMatchObject({ status: 418, body: 'of another kind' });
-      expect(await ask('/odd')).toMatchObject({ status: 418, body: 'odd' });
-    });
-
-    test('leaves a response alone that has begun', async () => {
-      const issuer = await startIssuer();
-      const errors: StackAuthError[] = [];
-      const app = express();
-      app.get(
-        '/',
-        (_request, response, next) => {
-          response.write('begun');
-          next();
-        },
-        requireUser(issuer.options),
-      );
-      app.use(authErrorHandler());
-      app.use((error: any, _request: any, response: any, _next: unknown) => {
-        errors.push(error);
-        response.end(', and ended');
-      });
-      const ask = await serve(app);
-      expect(await ask('/')).toMatchObject({ status: 200, text: 'begun, and ended' });
-      expect(errors).toMatchObject([{ code: 'ERR_TOKEN_MISSING' }]);
-    });
-
-    test('knows the errors of another copy of this package', async () => {
-      const errors = path.resolve(import.meta.dirname, '../lib/errors.js');
-      delete require.cache[errors];
-      const { callerError } = require(errors);
-      const error = callerError('ERR_JWS_INVALID', 401, 'of another copy');
-      const app = express();
-      app.get('/', (_request, _response, next) => next(error));
-      app.use(authErrorHandler());
-      const ask = await serve(app);
-      expect(await ask('/')).toMatchObject({ status: 401, body: { error: 'ERR_JWS_INVALID' } });
-    });
-
-    test('answers HEAD without a body', async () => {
-      const issuer = await startIssuer();
-      const app = express();
-      app.use(requireUser(issuer.options), authErrorHandler());
-      const ask = await serve(app);
-      const answer = await ask('/', {}, 'HEAD');
-      expect(answer).toMatchObject({ status: 401, text: '' });
-      expect(answer.headers['www-authenticate']).toBe('Bearer realm="stack-auth"');
-    });
   });
 });
 

@@ -202,6 +202,19 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
       expect((await ask('/closed', anonymous)).body).toEqual({});
     });
 
+    test('find out anew where the token is another one', async () => {
+      const issuer = await startIssuer();
+      const other = await issuer.mint({ claims: { sub: 'another-user' } });
+      const exchange = (request: any, _response: unknown, next: () => void) => {
+        Object.assign(request.headers, withToken(other));
+        next();
+      };
+      const middleware = requireUser(issuer.options);
+      const ask = await serve(appOf(middleware, exchange, middleware));
+      const { body } = await ask('/', withToken(await issuer.mint()));
+      expect(body.userId).toBe('another-user');
+    });
+
     test('each look for the token in their own places', async () => {
       const issuer = await startIssuer();
       const headers = { cookie: `stack-access=${cookie(await issuer.mint())}` };

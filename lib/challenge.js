@@ -33,7 +33,7 @@ const DESCRIPTIONS = {
  * @returns {string | undefined}
  */
 function describeToCaller({ code }) {
-  return Object.hasOwn(DESCRIPTIONS, code) ? DESCRIPTIONS[code] : undefined;
+  return DESCRIPTIONS[code];
 }
 
 /**

@@ -60,6 +60,43 @@ export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Prom
 export function getUser(accessToken: string, options?: GetUserOptions): Promise<CurrentUser>;
 
 /**
+ * Finds the access token of a request, wherever a Stack Auth client may have put it:
+ *
+ * 1. `x-stack-access-token: <token>`, as in Stack Auth's docs
+ * 2. `Authorization: Bearer stackauth_…` or `hexclave_…`, as its SDK sends: base64 or base64url of the
+ *    JSON `{ "accessToken": … }`
+ * 3. `Authorization: Bearer <token>` (RFC 6750 section 2.1)
+ * 4. `x-stack-auth: {"accessToken": …}`, as older SDKs send
+ * 5. with `cookies: true`, the cookie `hexclave-access`, or else `stack-access`: the percent-encoded JSON
+ *    `["<refresh token>", "<access token>"]`
+ *
+ * All of them are looked at. The same token in several places is fine, and different ones are an error,
+ * for nobody could say who is calling. Empty values, credentials of other schemes, and an `accessToken`
+ * that is null or absent (a visitor who has not signed in) are no token. One that is found is **not
+ * verified yet**: that is for {@link verifyJwt}.
+ *
+ * @param request A Fetch `Request` or `Headers`, Node's `IncomingMessage`, whatever else has `headers`, or
+ *   an object of headers, with names in any case. Nothing else of it is read.
+ * @returns The token, without `Bearer`; `undefined` if there is none.
+ * @throws {@link StackAuthError}
+ * - `ERR_TOKEN_AMBIGUOUS` (400): several tokens that differ (`invalid_request` in RFC 6750 section 3.1)
+ * - `ERR_JWS_INVALID` (401): base64, JSON or percent-encoding that cannot be read, an `accessToken` that is
+ *   no text, or either longer than 64 Ki characters. What is broken is not taken for nothing.
+ * - `ERR_CONFIG` (500): no request, an unknown option
+ *
+ * @example
+ * ```ts
+ * const accessToken = accessTokenFrom(request);
+ * if (accessToken === undefined) return new Response(null, { status: 401 });
+ * const { payload } = await verifyJwt(accessToken);
+ * ```
+ */
+export function accessTokenFrom(
+  request: RequestLike,
+  options?: AccessTokenOptions,
+): string | undefined;
+
+/**
  * Holds options that were read and checked once, and offers the same functions as methods.
  *
  * Clients are cheap: all that name the same key set share it, in all threads of the process.
@@ -258,6 +295,27 @@ export interface GetUserOptions extends VerifyJwtOptions {
 /** Options of a {@link StackAuth} client: those of both functions. */
 export interface StackAuthOptions extends GetUserOptions {}
 
+/** Options of {@link accessTokenFrom}. An unknown name or a wrong type is an `ERR_CONFIG`. */
+export interface AccessTokenOptions {
+  /**
+   * Whether a token in a cookie counts. Browsers send cookies along with requests that another site has
+   * made them send (cross-site request forgery), which they do not do with headers. So set this only
+   * where requests change nothing, or where you check besides that a request is from your own pages: by
+   * `Sec-Fetch-Site`, `Origin`, or a token against CSRF.
+   *
+   * @defaultValue `false`
+   */
+  cookies?: boolean | undefined;
+}
+
+/** What {@link accessTokenFrom} takes: a request of Node or Fetch, or its headers. */
+export type RequestLike = { readonly headers: HeadersLike } | HeadersLike;
+
+/** The headers of a request: Fetch's `Headers`, or an object like Node's `request.headers`. */
+export type HeadersLike =
+  | { get(name: string): string | null | undefined }
+  | { readonly [name: string]: string | readonly string[] | undefined };
+
 /** A verified token, in jose's form. */
 export interface VerifiedJwt {
   /** The claims, every one as it was signed. */
@@ -439,8 +497,14 @@ export interface StackAuthStats {
 /** Every code that a {@link StackAuthError} can have; where jose has one, it is jose's. */
 export type StackAuthErrorCode = CallerErrorCode | OperatorErrorCode | ServiceErrorCode;
 
-/** The caller is at fault: status 401, or 403 for `ERR_USER_TYPE_NOT_ALLOWED`. Not retryable. */
+/**
+ * The caller is at fault: status 401, but 400 for `ERR_TOKEN_AMBIGUOUS` and 403 for
+ * `ERR_USER_TYPE_NOT_ALLOWED`. Not retryable. The two of `ERR_TOKEN_…` are of a request and not of a token:
+ * it has none, or several that differ.
+ */
 export type CallerErrorCode =
+  | 'ERR_TOKEN_MISSING'
+  | 'ERR_TOKEN_AMBIGUOUS'
   | 'ERR_JWT_EXPIRED'
   | 'ERR_JWT_CLAIM_VALIDATION_FAILED'
   | 'ERR_JWT_INVALID'
@@ -483,8 +547,17 @@ export class StackAuthError extends Error {
   readonly name: 'StackAuthError';
   /** What went wrong; stable across versions, while messages are not. */
   readonly code: StackAuthErrorCode;
-  /** The HTTP status to answer with: 401 or 403 (caller), 500 (operator), 503 (service). */
-  readonly status: 401 | 403 | 500 | 503;
+  /** The HTTP status to answer with: 400, 401 or 403 (caller), 500 (operator), 503 (service). */
+  readonly status: 400 | 401 | 403 | 500 | 503;
+  /**
+   * The HTTP headers to answer with. Express and Fastify do so by themselves.
+   *
+   * - 400, 401, 403: `WWW-Authenticate: Bearer` with `error` and `error_description` (RFC 6750 section 3),
+   *   but with neither for `ERR_TOKEN_MISSING`. The description is a fixed text for each code.
+   * - 503: `Retry-After`, in seconds (RFC 9110 section 10.2.3)
+   * - 500: none
+   */
+  readonly headers: Readonly<Record<string, string>>;
   /** Whether trying again can help; true for status 503. */
   readonly retryable: boolean;
   /** With `ERR_JWT_EXPIRED` and `ERR_JWT_CLAIM_VALIDATION_FAILED`: the claim. */

@@ -1,5 +1,6 @@
 'use strict';
 
+const { accessTokenFrom } = require('./lib/access-token.js');
 const { ask, bind, conclude, verify } = require('./lib/calls.js');
 const { StackAuthError } = require('./lib/errors.js');
 const { entriesOf, readOptions } = require('./lib/options.js');
@@ -98,4 +99,4 @@ function user(bound, caller, accessToken) {
   return ask(bound, caller, (client, date, abort) => client.getUser(accessToken, date, abort));
 }
 
-module.exports = { StackAuth, StackAuthError, getUser, verifyJwt };
+module.exports = { StackAuth, StackAuthError, accessTokenFrom, getUser, verifyJwt };

@@ -11,6 +11,7 @@ const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
 /** A consumer's project, out of reach of this one's `node_modules`. */
 let project: string;
 let packed: string[];
+let tarball: string;
 
 beforeAll(async () => {
   project = await mkdtemp(path.join(tmpdir(), 'consumer-'));
@@ -20,8 +21,9 @@ beforeAll(async () => {
   packed = JSON.parse(stdout)[0].files.map((file: { path: string }) => file.path);
   const target = path.join(project, 'node_modules/stack-auth-native');
   await mkdir(target, { recursive: true });
-  const tarball = (await readdir(project)).find((name) => name.endsWith('.tgz')) as string;
-  await run('tar', ['xzf', path.join(project, tarball), '-C', target, '--strip-components=1']);
+  const name = (await readdir(project)).find((file) => file.endsWith('.tgz')) as string;
+  tarball = path.join(project, name);
+  await run('tar', ['xzf', tarball, '-C', target, '--strip-components=1']);
   for (const types of ['@types/node', 'undici-types']) {
     const [from, to] = [root, project].map((dir) => path.join(dir, 'node_modules', types));
     await cp(from as string, to as string, { recursive: true });
@@ -46,10 +48,14 @@ describe('the packed tarball', () => {
       'LICENSE',
       'README.md',
       'binding.js',
+      'express.d.ts',
+      'express.js',
       'index.d.ts',
       'index.js',
       'lib/abort.js',
+      'lib/access-token.js',
       'lib/calls.js',
+      'lib/challenge.js',
       'lib/checks.js',
       'lib/errors.js',
       'lib/options.js',
@@ -58,6 +64,30 @@ describe('the packed tarball', () => {
       'package.json',
     ]);
     expect(binaries).toHaveLength(1);
+  });
+
+  test('has nothing that publint or "are the types wrong" would report', async () => {
+    const bin = path.join(root, 'node_modules/.bin');
+    const publint = await run(path.join(bin, 'publint'), ['run', '--strict', tarball]);
+    expect(publint.stdout).toContain('All good!');
+    const attw = await run(path.join(bin, 'attw'), ['--format', 'json', tarball]);
+    const { analysis } = JSON.parse(attw.stdout);
+    expect(analysis.problems).toEqual([]);
+    expect(Object.keys(analysis.entrypoints)).toEqual(['.', './express', './package.json']);
+  });
+
+  test.each([
+    ['express.cjs', "const { getAuth, requireUser } = require('stack-auth-native/express');"],
+    ['express.mjs', "import { getAuth, requireUser } from 'stack-auth-native/express';"],
+  ])('serves Express from %s, which need not be there', async (name, importing) => {
+    const file = path.join(project, name);
+    const use = `
+const request = { headers: {} };
+const response = { headersSent: false, setHeader: (...header) => console.log(...header) };
+requireUser({ projectId: 'p' })(request, response, (error) => console.log(error.code));`;
+    await writeFile(file, importing + use);
+    const { stdout } = await run(process.execPath, [file], { cwd: project });
+    expect(stdout).toBe('WWW-Authenticate Bearer realm="stack-auth"\nERR_TOKEN_MISSING\n');
   });
 
   test.each([
@@ -96,6 +126,9 @@ describe('the packed tarball', () => {
       ? "import stack = require('stack-auth-native');\nconst { StackAuth, StackAuthError, getUser, verifyJwt } = stack;"
       : "import { StackAuth, StackAuthError, getUser, verifyJwt } from 'stack-auth-native';";
     const checks = `
+import { getAuth, requireUser } from 'stack-auth-native/express';
+requireUser({ projectId: 'p' })({ headers: {} }, { headersSent: false, setHeader() {} }, () => {});
+export const userId: string = getAuth({}).userId;
 export const sub: Promise<string> = verifyJwt('t').then(({ payload }) => payload.sub);
 // @ts-expect-error: known to be no number
 export const wrong: Promise<number> = verifyJwt('t').then(({ payload }) => payload.sub);`;

@@ -94,10 +94,10 @@ describe('the README', () => {
       const answers = [await get('/api/me', accessToken), await get('/api/profile', accessToken), await get('/api/me', '')];
       server.close();
       console.log(JSON.stringify(answers));`;
-    expect(JSON.parse((await runSnippet('answerAuthErrors', ask)) as string)).toEqual([
+    expect(JSON.parse((await runSnippet('authErrorHandler', ask)) as string)).toEqual([
       [200, userOf().id],
       [200, userOf().id],
-      [401, 'ERR_JWS_INVALID'],
+      [401, 'ERR_TOKEN_MISSING'],
     ]);
   });
 

@@ -1,10 +1,14 @@
 // Checked by tsc alone: what must compile does, and what must not compile does not.
 
-import type { Request } from 'express';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import type { Http2ServerRequest } from 'node:http2';
+
+import type { Request as ExpressRequest } from 'express';
 import type { JWTVerifyResult } from 'jose';
 
 import {
   type AccessTokenClaims,
+  accessTokenFrom,
   type CurrentUser,
   type ExportedKeys,
   getUser,
@@ -21,7 +25,7 @@ type Same<A, B> =
 declare function same<A, B>(..._: Same<A, B> extends true ? [] : ['the types differ']): void;
 
 declare const token: string;
-declare const request: Request;
+declare const request: ExpressRequest;
 
 export async function verified() {
   const jwt = await verifyJwt(token, { projectId: 'p', allowAnonymous: true });
@@ -58,7 +62,7 @@ export async function client(options: StackAuthOptions) {
 export function errors(error: unknown): string {
   if (!(error instanceof StackAuthError)) return 'another';
   same<typeof error.code, StackAuthErrorCode>();
-  same<typeof error.status, 401 | 403 | 500 | 503>();
+  same<typeof error.status, 400 | 401 | 403 | 500 | 503>();
   switch (error.code) {
     case 'ERR_JWT_EXPIRED':
       return 'expired';
@@ -70,6 +74,24 @@ export function errors(error: unknown): string {
     default:
       return error.code;
   }
+}
+
+export function tokens(
+  requests: ExpressRequest | IncomingMessage | Http2ServerRequest | Request,
+  headers: Headers | IncomingHttpHeaders | Record<string, string> | { Authorization: string },
+) {
+  same<ReturnType<typeof accessTokenFrom>, string | undefined>();
+  accessTokenFrom(requests);
+  accessTokenFrom(headers);
+  accessTokenFrom({ headers }, { cookies: true });
+  // @ts-expect-error: none may be there
+  verifyJwt(accessTokenFrom(requests));
+  // @ts-expect-error: to be awaited
+  accessTokenFrom(Promise.resolve(new Headers()));
+  // @ts-expect-error: no request
+  accessTokenFrom('Bearer x');
+  // @ts-expect-error: a typing slip must not do nothing
+  accessTokenFrom(requests, { cookie: true });
 }
 
 export function mistakes() {

@@ -1,5 +1,7 @@
 'use strict';
 
+const { answerHeaders } = require('./challenge.js');
+
 /** @import { Failure } from '../binding' */
 
 /** See index.d.ts. */
@@ -18,6 +20,10 @@ class StackAuthError extends Error {
     if (site) {
       standAt(this, site);
     }
+  }
+
+  get headers() {
+    return answerHeaders(/** @type {any} */ (this));
   }
 }
 define(StackAuthError, 'StackAuthError');
@@ -93,4 +99,13 @@ function configError(message, cause) {
   return error;
 }
 
-module.exports = { AbortError, StackAuthError, configError, standAt };
+/**
+ * @param {'ERR_TOKEN_MISSING' | 'ERR_TOKEN_AMBIGUOUS' | 'ERR_JWS_INVALID'} code
+ * @param {400 | 401} status
+ * @param {string} message
+ */
+function callerError(code, status, message) {
+  return new StackAuthError({ code, message, status, retryable: false });
+}
+
+module.exports = { AbortError, StackAuthError, callerError, configError, standAt };

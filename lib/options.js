@@ -29,7 +29,8 @@ const is = (type) => (value) => typeof value === type;
 /**
  * What each option must be. What a value means is judged natively.
  *
- * @type {Record<string, [expected: string, test: (value: unknown) => boolean]>}
+ * @typedef {Record<string, [expected: string, test: (value: unknown) => boolean]>} Table
+ * @type {Table}
  */
 const OPTIONS = {
   projectId: ['a string', is('string')],
@@ -65,16 +66,17 @@ const ENVIRONMENT = {
  * a check off.
  *
  * @param {Array<[string, unknown]>} given
- * @param {Options} [defaults]
+ * @param {Options} [defaults] in place of the environment
+ * @param {Table} [table]
  * @returns {Options}
  */
-function readOptions(given, defaults) {
+function readOptions(given, defaults, table = OPTIONS) {
   /** @type {Options} */
   const options = Object.assign(Object.create(null), defaults);
   for (const [name, value] of given) {
-    const option = Object.hasOwn(OPTIONS, name) ? OPTIONS[name] : undefined;
+    const option = Object.hasOwn(table, name) ? table[name] : undefined;
     if (!option) {
-      const known = Object.keys(OPTIONS).join(', ');
+      const known = Object.keys(table).join(', ');
       throw configError(`unknown option ${JSON.stringify(name)}; known are ${known}`);
     }
     if (value === undefined) {
@@ -162,4 +164,4 @@ function describe(value) {
   return isDate(value) ? 'a Date' : typeof value;
 }
 
-module.exports = { entriesOf, fromEnvironment, readOptions };
+module.exports = { OPTIONS, describe, entriesOf, fromEnvironment, readOptions };

@@ -1,0 +1,70 @@
+import { createRequire } from 'node:module';
+import path from 'node:path';
+
+import { describe, expect, test } from 'vitest';
+
+import { authErrorHandler, requireUser } from '../express.js';
+import type { StackAuthError } from '../index.js';
+import { startIssuer } from './support/cache-issuer.ts';
+import { EXPRESSES, serve } from './support/express-app.ts';
+
+const require = createRequire(import.meta.url);
+
+describe.each(EXPRESSES)('authErrorHandler in %s', (_version, express) => {
+  test('leaves other errors to others', async () => {
+    const app = express();
+    app.get('/', (_request, _response, next) => next(new Error('of another kind')));
+    app.get('/odd', (_request, _response, next) => next({ name: 'StackAuthError', status: 401 }));
+    app.use(authErrorHandler());
+    app.use((error: any, _request: any, response: any, _next: unknown) => {
+      response.status(418).json(error.message ?? 'odd');
+    });
+    const ask = await serve(app);
+    expect(await ask('/')).toMatchObject({ status: 418, body: 'of another kind' });
+    expect(await ask('/odd')).toMatchObject({ status: 418, body: 'odd' });
+  });
+
+  test('leaves a response alone that has begun', async () => {
+    const issuer = await startIssuer();
+    const errors: StackAuthError[] = [];
+    const app = express();
+    app.get(
+      '/',
+      (_request, response, next) => {
+        response.write('begun');
+        next();
+      },
+      requireUser(issuer.options),
+    );
+    app.use(authErrorHandler());
+    app.use((error: any, _request: any, response: any, _next: unknown) => {
+      errors.push(error);
+      response.end(', and ended');
+    });
+    const ask = await serve(app);
+    expect(await ask('/')).toMatchObject({ status: 200, text: 'begun, and ended' });
+    expect(errors).toMatchObject([{ code: 'ERR_TOKEN_MISSING' }]);
+  });
+
+  test('knows the errors of another copy of this package', async () => {
+    const errors = path.resolve(import.meta.dirname, '../lib/errors.js');
+    delete require.cache[errors];
+    const { callerError } = require(errors);
+    const error = callerError('ERR_JWS_INVALID', 401, 'of another copy');
+    const app = express();
+    app.get('/', (_request, _response, next) => next(error));
+    app.use(authErrorHandler());
+    const ask = await serve(app);
+    expect(await ask('/')).toMatchObject({ status: 401, body: { error: 'ERR_JWS_INVALID' } });
+  });
+
+  test('answers HEAD without a body', async () => {
+    const issuer = await startIssuer();
+    const app = express();
+    app.use(requireUser(issuer.options), authErrorHandler());
+    const ask = await serve(app);
+    const answer = await ask('/', {}, 'HEAD');
+    expect(answer).toMatchObject({ status: 401, text: '' });
+    expect(answer.headers['www-authenticate']).toBe('Bearer realm="stack-auth"');
+  });
+});

@@ -1,0 +1,354 @@
+import { createRequire } from 'node:module';
+import { describe, expect, test } from 'vitest';
+
+import { userOf } from '../demo/stand-in.js';
+import { authErrorHandler, getAuth, optionalUser, requireUser } from '../express.js';
+import { StackAuth, StackAuthError } from '../index.js';
+import { startIssuer, USER_ID } from './support/cache-issuer.ts';
+import { EXPRESSES, serve, silence, withToken } from './support/express-app.ts';
+
+const json = (accessToken: string) => JSON.stringify({ accessToken, refreshToken: 'r' });
+const cookie = (token: string) => encodeURIComponent(JSON.stringify(['r', token]));
+
+const HEADERS: Array<[place: string, header: (token: string) => Record<string, string>]> = [
+  ['x-stack-access-token', (token) => ({ 'X-Stack-Access-Token': token })],
+  ['Bearer stackauth_', (token) => ({ Authorization: `Bearer stackauth_${btoa(json(token))}` })],
+  ['Bearer hexclave_', (token) => ({ Authorization: `Bearer hexclave_${btoa(json(token))}` })],
+  ['Bearer', (token) => ({ Authorization: `bearer ${token}` })],
+  ['x-stack-auth', (token) => ({ 'X-Stack-Auth': json(token) })],
+];
+const COOKIES: typeof HEADERS = [
+  ['the cookie hexclave-access', (token) => ({ Cookie: `a=b; hexclave-access=${cookie(token)}` })],
+  ['the cookie stack-access', (token) => ({ Cookie: `stack-access=${cookie(token)}; a=b` })],
+];
+
+describe.each(EXPRESSES)('in %s', (_version, express) => {
+  /** Tells who called, as both ways to ask have it. */
+  function appOf(...handlers: any[]) {
+    const app = express();
+    app.get('/', ...handlers, (request, response) => {
+      const { auth } = request;
+      response.json({ ...auth, same: auth === undefined ? undefined : getAuth(request) === auth });
+    });
+    return app.use(authErrorHandler());
+  }
+
+  test.each([...HEADERS, ...COOKIES])('a token in %s says who calls', async (place, header) => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const cookies = place.includes('cookie');
+    for (const middleware of [requireUser, optionalUser]) {
+      const ask = await serve(appOf(middleware({ ...issuer.options, cookies })));
+      const { status, body } = await ask('/', header(token));
+      expect(status).toBe(200);
+      expect(body).toMatchObject({ token, userId: USER_ID, userType: 'regular', same: true });
+      expect(body.payload).toMatchObject({ sub: USER_ID, email: 'ada@example.com' });
+      expect(Object.keys(body)).not.toContain('user');
+    }
+  });
+
+  test.each(COOKIES)('a token in %s is none unless cookies are asked for', async (_, header) => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const ask = await serve(appOf(requireUser(issuer.options)));
+    expect(await ask('/', header(token))).toMatchObject({ status: 401 });
+  });
+
+  test.each(['regular', 'restricted', 'anonymous'] as const)('a %s user is one', async (type) => {
+    const issuer = await startIssuer();
+    const options = { ...issuer.options, allowAnonymous: true };
+    const ask = await serve(appOf(requireUser(options)));
+    const { body } = await ask('/', withToken(await issuer.mint({ type })));
+    expect(body.userType).toBe(type);
+  });
+
+  test('a user type that is not allowed is refused, where it is not', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint({ type: 'restricted' });
+    const lenient = await serve(appOf(requireUser({ ...issuer.options, allowRestricted: true })));
+    expect((await lenient('/', withToken(token))).body.userType).toBe('restricted');
+    const strict = await serve(appOf(requireUser(issuer.options)));
+    expect((await strict('/', withToken(token))).status).toBe(403);
+  });
+
+  test('optionalUser lets visitors through, and refuses a token that does not count', async () => {
+    const issuer = await startIssuer();
+    const ask = await serve(appOf(optionalUser(issuer.options)));
+    expect(await ask('/')).toMatchObject({ status: 200, body: {} });
+    expect(await ask('/', { 'x-stack-auth': '{"accessToken":null}' })).toMatchObject({
+      status: 200,
+      text: '{}',
+    });
+    expect(issuer.requests).toHaveLength(0);
+    const expired = await issuer.mint({ expiresIn: -1 });
+    expect(await ask('/', withToken(expired))).toMatchObject({
+      status: 401,
+      body: { error: 'ERR_JWT_EXPIRED' },
+    });
+  });
+
+  test('the environment has the options that are not given', async () => {
+    const issuer = await startIssuer();
+    process.env.HEXCLAVE_PROJECT_ID = issuer.projectId;
+    process.env.HEXCLAVE_API_URL = issuer.url;
+    try {
+      const app = appOf(requireUser());
+      delete process.env.HEXCLAVE_PROJECT_ID;
+      const ask = await serve(app);
+      expect((await ask('/', withToken(await issuer.mint()))).body.userId).toBe(USER_ID);
+    } finally {
+      delete process.env.HEXCLAVE_PROJECT_ID;
+      delete process.env.HEXCLAVE_API_URL;
+    }
+  });
+
+  describe('the user', () => {
+    test('is asked for once in a request, and not before it is wanted', async () => {
+      const issuer = await startIssuer();
+      const app = express();
+      app.use(requireUser(issuer.options));
+      app.get('/id', (request, response) => void response.json(request.auth?.userId));
+      app.get('/user', (request, response, next) => {
+        const { getUser } = getAuth(request);
+        Promise.all([getUser(), getUser(), request.auth?.getUser()])
+          .then(([one, two, three]) => response.json([one, one === two && two === three]))
+          .catch(next);
+      });
+      const ask = await serve(app);
+      const headers = withToken(await issuer.mint());
+      expect((await ask('/id', headers)).body).toBe(USER_ID);
+      expect(issuer.userRequests).toBe(0);
+      expect((await ask('/user', headers)).body).toEqual([userOf(), true]);
+      expect(issuer.userRequests).toBe(1);
+      await ask('/user', headers);
+      expect(issuer.userRequests).toBe(2);
+    });
+
+    test('is there with fetchUser, and getUser() has no need to ask again', async () => {
+      const issuer = await startIssuer();
+      const app = express();
+      app.get(
+        '/',
+        requireUser({ ...issuer.options, fetchUser: true }),
+        (request, response, next) => {
+          getAuth(request)
+            .getUser()
+            .then((user) => response.json([request.auth?.user, user === request.auth?.user]))
+            .catch(next);
+        },
+      );
+      const ask = await serve(app);
+      const { body } = await ask('/', withToken(await issuer.mint()));
+      expect(body).toEqual([userOf(), true]);
+      expect(issuer.userRequests).toBe(1);
+    });
+
+    test('is not asked for where the token does not count', async () => {
+      const issuer = await startIssuer();
+      const ask = await serve(appOf(requireUser({ ...issuer.options, fetchUser: true })));
+      const token = await issuer.mint({ expiresIn: -1 });
+      expect((await ask('/', withToken(token))).status).toBe(401);
+      expect((await ask('/')).status).toBe(401);
+      expect(issuer.userRequests).toBe(0);
+    });
+  });
+
+  describe('two middlewares in a row', () => {
+    test('with equal options find out once', async () => {
+      const issuer = await startIssuer();
+      const options = { ...issuer.options, issuerBaseUrls: ['http://127.0.0.1:9'] };
+      const ask = await serve(
+        appOf(
+          optionalUser({ ...options, fetchUser: true }),
+          requireUser({ ...options, issuerBaseUrls: [...options.issuerBaseUrls] }),
+          requireUser({ ...options, fetchUser: true }),
+        ),
+      );
+      const { body } = await ask('/', withToken(await issuer.mint()));
+      expect(body.user).toEqual(userOf());
+      expect(issuer.userRequests).toBe(1);
+      expect((await ask('/')).status).toBe(401);
+    });
+
+    test('with one client find out once, and with two of them twice', async () => {
+      const issuer = await startIssuer();
+      const [one, two] = [new StackAuth(issuer.options), new StackAuth(issuer.options)];
+      const headers = withToken(await issuer.mint());
+      const first = optionalUser({ client: one, fetchUser: true });
+      const same = await serve(appOf(first, requireUser({ client: one, fetchUser: true })));
+      await same('/', headers);
+      expect(issuer.userRequests).toBe(1);
+      const other = await serve(appOf(first, requireUser({ client: two, fetchUser: true })));
+      await other('/', headers);
+      expect(issuer.userRequests).toBe(3);
+    });
+
+    test('each count by their own options', async () => {
+      const issuer = await startIssuer();
+      const anonymous = withToken(await issuer.mint({ type: 'anonymous' }));
+      const lenient = optionalUser({ ...issuer.options, allowAnonymous: true });
+      const app = express();
+      app.use(lenient);
+      app.get('/open', (request, response) => void response.json(request.auth?.userType));
+      app.get('/closed', requireUser(issuer.options), (_request, response) => {
+        response.json('got in');
+      });
+      app.use((_error: unknown, request: any, response: any, _next: unknown) => {
+        response.json({ auth: request.auth });
+      });
+      const ask = await serve(app);
+      expect((await ask('/open', anonymous)).body).toBe('anonymous');
+      // What the first has found does not stay where the second refuses it.
+      expect((await ask('/closed', anonymous)).body).toEqual({});
+    });
+
+    test('find out anew where the token is another one', async () => {
+      const issuer = await startIssuer();
+      const other = await issuer.mint({ claims: { sub: 'another-user' } });
+      const exchange = (request: any, _response: unknown, next: () => void) => {
+        Object.assign(request.headers, withToken(other));
+        next();
+      };
+      const middleware = requireUser(issuer.options);
+      const ask = await serve(appOf(middleware, exchange, middleware));
+      const { body } = await ask('/', withToken(await issuer.mint()));
+      expect(body.userId).toBe('another-user');
+    });
+
+    test('each look for the token in their own places', async () => {
+      const issuer = await startIssuer();
+      const headers = { cookie: `stack-access=${cookie(await issuer.mint())}` };
+      const first = requireUser({ ...issuer.options, cookies: true });
+      const required = await serve(appOf(first, requireUser(issuer.options)));
+      expect(await required('/', headers)).toMatchObject({ status: 401 });
+      const optional = await serve(appOf(first, optionalUser(issuer.options)));
+      expect(await optional('/', headers)).toMatchObject({ status: 200, body: {} });
+    });
+  });
+
+  describe('another package', () => {
+    const theirs = (auth: unknown) => (request: any, _response: unknown, next: () => void) => {
+      request.auth = auth;
+      next();
+    };
+    const secretive = { payload: { sub: 'a-secret' }, 'odd name': 1, token: 'a-secret' };
+
+    test.each([
+      ['an object', secretive, 'object with payload, token'],
+      ['a function', () => 'a-secret', 'function'],
+      ['a text', 'a-secret', 'string'],
+    ])(
+      'that has set request.auth to %s is told of, and nothing is overwritten',
+      async (_, auth, found) => {
+        const issuer = await startIssuer();
+        for (const middleware of [requireUser, optionalUser]) {
+          const seen: any[] = [];
+          const app = express();
+          app.get('/', theirs(auth), middleware(issuer.options));
+          app.use((error: any, request: any, response: any, _next: unknown) => {
+            seen.push(error, request.auth);
+            response.status(error.status).end();
+          });
+          const ask = await serve(app);
+          for (const headers of [{}, withToken(await issuer.mint())]) {
+            expect((await ask('/', headers)).status).toBe(500);
+            const [error, left] = seen.splice(0);
+            expect(error).toBeInstanceOf(StackAuthError);
+            expect(error).toMatchObject({ code: 'ERR_CONFIG', status: 500, headers: {} });
+            expect(error.message).toContain(
+              `request.auth is set by something else already: ${found}.`,
+            );
+            expect(error.message).not.toContain('a-secret');
+            expect(left).toBe(auth);
+          }
+        }
+      },
+    );
+
+    test('that sets request.auth afterwards does not change what getAuth says', async () => {
+      using _console = silence();
+      const issuer = await startIssuer();
+      const app = express();
+      app.get('/', requireUser(issuer.options), theirs(secretive), (request, response) => {
+        response.json(getAuth(request).userId);
+      });
+      const ask = await serve(app);
+      expect((await ask('/', withToken(await issuer.mint()))).body).toBe(USER_ID);
+      const again = await serve(
+        appOf(requireUser(issuer.options), theirs(secretive), requireUser(issuer.options)),
+      );
+      expect((await again('/', withToken(await issuer.mint()))).status).toBe(500);
+    });
+
+    test('that sets it to nothing is no hindrance', async () => {
+      const issuer = await startIssuer();
+      const token = await issuer.mint();
+      for (const nothing of [undefined, null]) {
+        const ask = await serve(appOf(theirs(nothing), requireUser(issuer.options)));
+        expect((await ask('/', withToken(token))).body.userId).toBe(USER_ID);
+      }
+    });
+  });
+
+  test('two copies of this package understand each other', async () => {
+    const issuer = await startIssuer();
+    const copy = await anotherCopy();
+    const ask = await serve(appOf(copy.requireUser(issuer.options), requireUser(issuer.options)));
+    const { body } = await ask('/', withToken(await issuer.mint()));
+    expect(body).toMatchObject({ userId: USER_ID, same: true });
+    const other = await serve(appOf(copy.optionalUser(issuer.options)));
+    expect((await other('/', withToken(await issuer.mint()))).body.same).toBe(true);
+  });
+
+  test('getAuth is never undefined', async () => {
+    using _console = silence();
+    const issuer = await startIssuer();
+    const app = express();
+    const handler = (request: any, response: any) => response.json(getAuth(request).userId);
+    app.get('/unprotected', handler);
+    app.get('/optional', optionalUser(issuer.options), handler);
+    app.use(authErrorHandler());
+    const ask = await serve(app);
+    const error = (code: string) => ({ body: { error: code } });
+    expect(await ask('/unprotected', withToken(await issuer.mint()))).toMatchObject({
+      status: 500,
+      ...error('ERR_CONFIG'),
+    });
+    expect(await ask('/optional')).toMatchObject({ status: 401, ...error('ERR_TOKEN_MISSING') });
+    expect((await ask('/optional', withToken(await issuer.mint()))).body).toBe(USER_ID);
+  });
+});
+
+/** As a package manager may install it twice. */
+async function anotherCopy(): Promise<typeof import('../express.js')> {
+  const require = createRequire(import.meta.url);
+  for (const file of Object.keys(require.cache).filter((name) =>
+    /express\.js$|lib.errors\.js$/.test(name),
+  )) {
+    delete require.cache[file];
+  }
+  const copy = require('../express.js');
+  expect(copy.getAuth).not.toBe(getAuth);
+  return copy;
+}
+
+describe('a mistake in the options', () => {
+  const options = { projectId: 'p' };
+  test.each<[any, string]>([
+    [{ ...options, fetchUsers: true }, 'unknown option "fetchUsers"'],
+    [{ ...options, fetchUser: 'yes' }, 'fetchUser must be a boolean, found string'],
+    [{ ...options, cookies: 1 }, 'cookies must be a boolean, found number'],
+    [{ client: {} }, 'client must be a StackAuth, found object'],
+    [{ ...options, client: new StackAuth(options) }, 'so these do not count: projectId'],
+    [{ ...options, timeout: -1 }, 'timeout'],
+    [{ projectId: 'no such/name' }, 'projectId'],
+    ['projectId', 'options must be an object'],
+  ])('shows at once: %o', (wrong, message) => {
+    for (const middleware of [requireUser, optionalUser]) {
+      expect(() => middleware(wrong)).toThrow(message);
+      expect(() => middleware(wrong)).toThrow(
+        expect.objectContaining({ code: 'ERR_CONFIG', status: 500 }),
+      );
+    }
+  });
+});

@@ -1,0 +1,174 @@
+/**
+ * Stack Auth in Express 4 and 5: middlewares that find out who is calling, and an error handler. Needs
+ * neither Express nor its types, so it also works with what takes the same middlewares (Connect, say).
+ *
+ * @packageDocumentation
+ */
+
+import type {
+  AccessTokenClaims,
+  AccessTokenOptions,
+  CurrentUser,
+  HeadersLike,
+  StackAuth,
+  StackAuthOptions,
+} from './index.js';
+
+/**
+ * A middleware that lets only signed-in users through: it finds the access token as
+ * {@link accessTokenFrom} does, verifies it, and puts what it found on `request.auth`.
+ *
+ * Otherwise it calls `next(error)`, with a {@link StackAuthError}, and has set the error's headers on the
+ * response. Express's own error handler then answers with the error's status; {@link authErrorHandler}
+ * answers with JSON.
+ * - status 400: `ERR_TOKEN_AMBIGUOUS`
+ * - status 401: `ERR_TOKEN_MISSING`, and the codes of `verifyJwt`
+ * - status 403: `ERR_USER_TYPE_NOT_ALLOWED`
+ * - status 500: `ERR_CONFIG`, also if another package has set `request.auth`, which is not overwritten
+ * - status 503: no keys could be had; never a 401
+ *
+ * With `fetchUser` also the errors of `getUser`. Preflight requests have no token, so `cors()` comes first.
+ *
+ * Each middleware decides by its own options, however many there are: after one, `request.auth` is what
+ * that one found, or nothing. Where the one before had equal options and found the same token, what it
+ * found is kept (a user that was asked for is not asked for again); otherwise the token is verified again.
+ *
+ * @param options What is left out comes from the environment, read now, or its default.
+ * @throws {@link StackAuthError} `ERR_CONFIG`
+ *
+ * @example
+ * ```ts
+ * app.get('/api/me', requireUser(), (request, response) => {
+ *   response.json({ id: getAuth(request).userId });
+ * });
+ * ```
+ */
+export function requireUser(options?: AuthOptions): AuthMiddleware;
+
+/**
+ * As {@link requireUser}, but lets requests without a token through: then `request.auth` is `undefined`.
+ *
+ * A token that is there and does not count is an error all the same, so that a client hears that its
+ * token expired, rather than being taken for a visitor; and so is an outage. Where a visitor's view is
+ * wanted instead, an error handler of your own can give it, by `error.code`.
+ *
+ * @param options What is left out comes from the environment, read now, or its default.
+ * @throws {@link StackAuthError} `ERR_CONFIG`
+ *
+ * @example
+ * ```ts
+ * app.get('/', optionalUser(), (request, response) => {
+ *   response.send(`Hello, ${request.auth?.payload.name ?? 'stranger'}`);
+ * });
+ * ```
+ */
+export function optionalUser(options?: AuthOptions): AuthMiddleware;
+
+/**
+ * Who is calling, as a middleware of this package found out, whatever has become of `request.auth` since.
+ * Never `undefined`, so nothing is done for nobody by mistake; where that may be, use `request.auth`.
+ *
+ * @param request The request that the middleware saw.
+ * @throws {@link StackAuthError}
+ * - `ERR_TOKEN_MISSING` (401): {@link optionalUser} found no token
+ * - `ERR_CONFIG` (500): no middleware of this package came before
+ */
+export function getAuth(request: object): Auth;
+
+/**
+ * An error handler that answers each {@link StackAuthError} with its status, its headers and the JSON
+ * `{ "error": code, "message": text }`; `message` is a fixed text for each code, and only there if the
+ * caller is at fault. Those of status 500 and 503 go to `console.error`.
+ *
+ * Other errors go on to the next handler, and so do all once headers were sent.
+ *
+ * @example
+ * ```ts
+ * app.use(authErrorHandler()); // after the routes
+ * ```
+ */
+export function authErrorHandler(): AuthErrorHandler;
+
+/**
+ * Options of {@link requireUser} and {@link optionalUser}: those of a {@link StackAuth} client, or a
+ * client, and these. An unknown name or a wrong type is an `ERR_CONFIG`.
+ */
+export interface AuthOptions extends StackAuthOptions, AccessTokenOptions {
+  /**
+   * A client to use. Its options count, so no others of a client may stand beside it.
+   *
+   * @defaultValue one that is made of the options
+   */
+  client?: StackAuth | undefined;
+
+  /**
+   * Whether to ask Stack Auth for the user, for `request.auth.user`, before going on.
+   *
+   * @defaultValue `false`
+   */
+  fetchUser?: boolean | undefined;
+}
+
+/** What a middleware found out about a request. */
+export interface Auth {
+  /** The access token, verified. */
+  readonly token: string;
+  /** Its claims. */
+  readonly payload: AccessTokenClaims;
+  /** The user's id, a UUID; the claim `sub`. */
+  readonly userId: string;
+  /** By the token's `iss`. Other types than `"regular"` only if the options allow them. */
+  readonly userType: 'regular' | 'restricted' | 'anonymous';
+  /** The user, with the option `fetchUser`. */
+  readonly user?: CurrentUser;
+  /**
+   * The user, asked for at the first call; all calls in a request have the same answer, be it an error.
+   * Rejects as `StackAuth.getUser` does. In Express 4, hand rejections to `next`.
+   */
+  getUser(): Promise<CurrentUser>;
+}
+
+/** A middleware that fits Express 4 and 5. */
+export type AuthMiddleware = (
+  request: { readonly headers: HeadersLike },
+  response: AuthResponse,
+  next: (error?: unknown) => void,
+) => void;
+
+/** An error handler that fits Express 4 and 5. */
+export type AuthErrorHandler = (
+  error: unknown,
+  request: object,
+  response: JsonResponse,
+  next: (error?: unknown) => void,
+) => void;
+
+/** What a middleware needs of a response. */
+export interface AuthResponse {
+  /** Whether it is too late for headers. */
+  readonly headersSent: boolean;
+  /** Sets a header. */
+  setHeader(name: string, value: string): unknown;
+}
+
+/** What the error handler needs of a response. */
+export interface JsonResponse extends AuthResponse {
+  /** Sets the status. */
+  status(code: number): {
+    /** Ends the response with JSON. */
+    json(body: unknown): unknown;
+  };
+}
+
+declare global {
+  namespace Express {
+    /** Express's request, in `@types/express` 4 and 5. */
+    interface Request {
+      /**
+       * Who is calling, after `requireUser` or `optionalUser` of `stack-auth-native/express`. If another
+       * package declares a member of this name too, use `getAuth(request)`.
+       */
+      auth?: Auth | undefined;
+    }
+  }
+}

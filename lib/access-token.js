@@ -1,0 +1,204 @@
+'use strict';
+
+const { callerError, configError } = require('./errors.js');
+const { describe, entriesOf, readOptions } = require('./options.js');
+
+/** @import { Table } from './options.js' */
+
+/** More than two tokens of the greatest length that is verified, in base64 and in JSON. */
+const MAX_CONTAINER = 65_536;
+const COOKIES = ['hexclave-access', 'stack-access'];
+
+/** @type {Table} */
+const OPTIONS = { cookies: ['a boolean', (value) => typeof value === 'boolean'] };
+
+/**
+ * How each header's value is read, in the order in which they are asked.
+ *
+ * @type {Array<[header: string, read: (value: string) => Iterable<string>]>}
+ */
+const HEADERS = [
+  ['x-stack-access-token', listed],
+  ['authorization', ofAuthorization],
+  ['x-stack-auth', (value) => member(value, 'x-stack-auth')],
+];
+/** @type {typeof HEADERS} */
+const HEADERS_AND_COOKIES = [...HEADERS, ['cookie', ofCookies]];
+
+/**
+ * See index.d.ts.
+ *
+ * @param {unknown} request
+ * @param {unknown} [options]
+ * @returns {string | undefined}
+ */
+function accessTokenFrom(request, options) {
+  const { cookies } = readOptions(entriesOf(options), {}, OPTIONS);
+  const headers = headersOf(request);
+  const tokens = new Set();
+  for (const [name, read] of cookies ? HEADERS_AND_COOKIES : HEADERS) {
+    for (const value of valuesOf(headers, name)) {
+      for (const token of read(value)) {
+        tokens.add(token);
+      }
+    }
+  }
+  if (tokens.size > 1) {
+    const message = 'the request has several access tokens that differ';
+    throw callerError('ERR_TOKEN_AMBIGUOUS', 400, message);
+  }
+  return tokens.values().next().value;
+}
+
+/**
+ * @param {any} request
+ * @returns {any}
+ */
+function headersOf(request) {
+  const isObject = typeof request === 'object' && request !== null && !Array.isArray(request);
+  if (!isObject || typeof request.then === 'function') {
+    const found = isObject ? 'a promise' : describe(request);
+    throw configError(`a request or headers are needed to find a token in, found ${found}`);
+  }
+  const { headers } = request;
+  const has = typeof headers === 'object' && headers !== null && !Array.isArray(headers);
+  return has ? headers : request;
+}
+
+/**
+ * The values of a header: of a Fetch `Headers`, or of an object with names in any case.
+ *
+ * @param {any} headers
+ * @param {string} name
+ * @returns {string[]}
+ */
+function valuesOf(headers, name) {
+  const values =
+    typeof headers.get === 'function'
+      ? [headers.get(name)]
+      : Object.keys(headers)
+          .filter((key) => key.toLowerCase() === name)
+          .flatMap((key) => headers[key]);
+  return values.filter((value) => typeof value === 'string');
+}
+
+/**
+ * A header that is repeated arrives as one, with commas; no token has any.
+ *
+ * @param {string} value
+ */
+function listed(value) {
+  return value
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+}
+
+/** @param {string} value */
+function ofAuthorization(value) {
+  return listed(value).flatMap((credentials) => {
+    const [, token] = /^bearer[ \t]+(.+)$/is.exec(credentials) ?? [];
+    const [, encoded] = /^(?:stackauth|hexclave)_(.*)$/s.exec(token ?? '') ?? [];
+    if (encoded !== undefined) {
+      return member(textOf(encoded), 'Authorization');
+    }
+    return token === undefined ? [] : [token];
+  });
+}
+
+/**
+ * The text in base64 or base64url. (Node's decoder skips whatever is neither.)
+ *
+ * @param {string} encoded
+ */
+function textOf(encoded) {
+  bound(encoded, 'Authorization');
+  if (!/^[\w+/-]*={0,2}$/.test(encoded)) {
+    throw malformed('Authorization');
+  }
+  return String(Buffer.from(encoded, 'base64'));
+}
+
+/**
+ * The token of a JSON object. It is null where a visitor of Stack Auth's SDK has not signed in.
+ *
+ * @param {string} text
+ * @param {string} place
+ */
+function member(text, place) {
+  const object = parse(text, place);
+  if (typeof object !== 'object' || object === null || Array.isArray(object)) {
+    throw malformed(place);
+  }
+  return tokenOrNone(Object.hasOwn(object, 'accessToken') ? object.accessToken : null, place);
+}
+
+/**
+ * The token of the first cookie that there is; of cookies of one name, browsers send that of the
+ * narrowest path first.
+ *
+ * @param {string} header
+ */
+function ofCookies(header) {
+  const pairs = header.split(';').map((pair) => {
+    const at = pair.indexOf('=');
+    return { name: pair.slice(0, Math.max(at, 0)).trim(), value: pair.slice(at + 1).trim() };
+  });
+  for (const cookie of COOKIES) {
+    const value = pairs.find(({ name }) => name === cookie)?.value;
+    if (value) {
+      const array = parse(value, cookie, decodeURIComponent);
+      if (!Array.isArray(array)) {
+        throw malformed(cookie);
+      }
+      return tokenOrNone(array[1] ?? null, cookie);
+    }
+  }
+  return [];
+}
+
+/**
+ * @param {string} text
+ * @param {string} place
+ * @param {(text: string) => string} [decode]
+ */
+function parse(text, place, decode = (same) => same) {
+  bound(text, place);
+  try {
+    return JSON.parse(decode(text));
+  } catch {
+    // What a SyntaxError says would repeat the text.
+    throw malformed(place);
+  }
+}
+
+/**
+ * @param {unknown} token
+ * @param {string} place
+ */
+function tokenOrNone(token, place) {
+  if (token === null || token === '') {
+    return [];
+  }
+  if (typeof token !== 'string') {
+    throw malformed(place);
+  }
+  return [token];
+}
+
+/**
+ * @param {string} text
+ * @param {string} place
+ */
+function bound(text, place) {
+  if (text.length > MAX_CONTAINER) {
+    throw malformed(place);
+  }
+}
+
+/** @param {string} place */
+function malformed(place) {
+  return callerError('ERR_JWS_INVALID', 401, `${place} holds no access token that can be read`);
+}
+
+module.exports = { accessTokenFrom };

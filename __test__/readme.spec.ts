@@ -4,7 +4,7 @@ import path from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { StandIn, userOf } from '../demo/stand-in.js';
+import { StandIn, userOf } from './support/stand-in.js';
 
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '..');

@@ -102,10 +102,10 @@ export interface StackAuthStandIn {
   set clock(date: Date | undefined);
 
   /**
-   * Signs a user in, with a new session. A user that is there already, by `user.id` or else by email,
-   * takes on what is given; else there is a new one.
+   * Signs a user in, with a new session. One that is there already, by `user` or by `email`, takes on
+   * what is given besides; else there is a new one.
    *
-   * @throws `TypeError` on an unknown option or user type
+   * @throws `TypeError` on an unknown option, a `user` that is not there, or an unknown user type
    *
    * @example
    * ```ts
@@ -158,6 +158,9 @@ export interface StackAuthStandIn {
 
 /** See {@link StackAuthStandIn.signIn}. */
 export interface SignInOptions {
+  /** A user that was signed in before, or its id. */
+  user?: string | { id: string } | undefined;
+
   /** The primary email address. @defaultValue one that nobody else has; none for anonymous users */
   email?: string | null | undefined;
 
@@ -171,8 +174,8 @@ export interface SignInOptions {
    */
   type?: UserType | undefined;
 
-  /** Further fields, as `users/me` has them: `server_metadata`, say. They win over the rest. */
-  user?: Partial<CurrentUser> | undefined;
+  /** Further fields, as `users/me` has them: `server_metadata`, say. They win over the others. */
+  fields?: Partial<CurrentUser> | undefined;
 
   /**
    * Seconds until the token expires. 0 and less give one that has.

@@ -107,8 +107,8 @@ class StackAuthStandIn {
 
   /** @param {SignInOptions} [options] */
   signIn(options = {}) {
-    const { email, displayName, type, user: fields, expiresIn = 600, claims } = options;
-    const names = ['email', 'displayName', 'type', 'user', 'expiresIn', 'claims'];
+    const { user: who, email, displayName, type, fields, expiresIn = 600, claims } = options;
+    const names = ['user', 'email', 'displayName', 'type', 'fields', 'expiresIn', 'claims'];
     checkNames('signIn', options, names);
     if (type !== undefined && !Object.hasOwn(USER_TYPES, type)) {
       throw new TypeError(`type must be one of ${Object.keys(USER_TYPES).join(', ')}`);
@@ -116,7 +116,7 @@ class StackAuthStandIn {
     if (!Number.isFinite(expiresIn)) {
       throw new TypeError('expiresIn must be a number (seconds)');
     }
-    const user = this.#userOf({
+    const user = this.#userOf(who, {
       ...(email !== undefined && { primary_email: email }),
       ...(displayName !== undefined && { display_name: displayName }),
       ...(type !== undefined && fieldsOf(type)),
@@ -138,7 +138,7 @@ class StackAuthStandIn {
 
   /** @param {string | { id: string }} user */
   deleteUser(user) {
-    return this.#project.users.delete(typeof user === 'string' ? user : user.id);
+    return this.#project.users.delete(idOf(user));
   }
 
   rotateKeys({ withdraw = false } = {}) {
@@ -193,18 +193,22 @@ class StackAuthStandIn {
   /**
    * The user that is meant, with these fields; a new one if there is none yet.
    *
+   * @param {string | { id: string } | undefined} who
    * @param {Partial<CurrentUser>} fields
    */
-  #userOf(fields) {
+  #userOf(who, fields) {
     const { users, clock } = this.#project;
-    const { id, primary_email: email } = fields;
-    const known =
-      id === undefined
+    const { primary_email: email } = fields;
+    let user =
+      who === undefined
         ? [...users.values()].find(({ primary_email }) => email && primary_email === email)
-        : users.get(id);
-    const user = known ?? newUser(clock.getTime());
-    if (!known && !fields.is_anonymous) {
-      user.primary_email = `user-${user.id.slice(0, 8)}@example.com`;
+        : users.get(idOf(who));
+    if (!user) {
+      if (who !== undefined) {
+        throw new TypeError(`there is no user ${idOf(who)}`);
+      }
+      user = newUser(clock.getTime());
+      user.primary_email = fields.is_anonymous ? null : `user-${user.id.slice(0, 8)}@example.com`;
     }
     Object.assign(user, { last_active_at_millis: clock.getTime() }, fields);
     users.set(user.id, user);
@@ -224,6 +228,11 @@ class StackAuthStandIn {
       response.end(body);
     }
   }
+}
+
+/** @param {string | { id: string }} user */
+function idOf(user) {
+  return typeof user === 'string' ? user : user.id;
 }
 
 /**

@@ -1,38 +1,37 @@
 // `npm run demo`: the README's Express server in front of a stand-in for Stack Auth, on loopback.
-// With `--serve` it stays up.
+// With `--serve` there is a page to try it out.
 
 import { once } from 'node:events';
 
 import { startStackAuth } from '../testing.js';
+import { createServer } from './server.js';
+
+/** @import { Server } from 'node:http' */
 
 const stack = await startStackAuth();
-const { user, accessToken: good } = stack.signIn({ email: 'ada@example.com' });
-
-Object.assign(process.env, stack.env);
-process.env.PORT ??= '0';
-const { server } = await import('../examples/express.mts');
-if (!server.listening) {
-  await once(server, 'listening');
-}
-const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-const url = `http://127.0.0.1:${port}`;
 
 if (process.argv.includes('--serve')) {
-  console.log(
-    `An Express server is at ${url}, and its stand-in for Stack Auth at ${stack.options.baseUrl}.`,
-  );
-  console.log('This token is good for ten minutes:\n');
-  console.log(`curl -i -H 'x-stack-access-token: ${good}' ${url}/api/me\n`);
-  console.log(`Also: ${url}/api/profile. Ctrl-C ends both.`);
+  const server = createServer(stack).listen(Number(process.env.PORT ?? 0), '127.0.0.1');
+  console.log(`Open ${await urlOf(server)} in a browser. Ctrl-C ends it.`);
 } else {
-  const failed = await show();
-  server.close();
-  await stack.stop();
-  process.exitCode = failed;
+  process.exitCode = await show();
+}
+
+/** @param {Server} server */
+async function urlOf(server) {
+  if (!server.listening) {
+    await once(server, 'listening');
+  }
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return `http://127.0.0.1:${port}`;
 }
 
 /** Sends one token after another; the number of answers that were not as they should be. */
 async function show() {
+  Object.assign(process.env, stack.env, { PORT: process.env.PORT ?? '0' });
+  const { server } = await import('../examples/express.mts');
+  const url = await urlOf(server);
+  const { user, accessToken: good } = stack.signIn({ email: 'ada@example.com' });
   console.log(
     `${'a token'.padEnd(44)}${'path'.padEnd(14)}${'answer'.padEnd(48)}${'ms'.padStart(6)}`,
   );
@@ -64,6 +63,8 @@ async function show() {
   await send('good, for the user, while it is down', later, 503, '/api/profile');
   await stack.recover();
   await send('good, for the user, when it is back', later, 200, '/api/profile');
+  server.close();
+  await stack.stop();
   console.log(failed === 0 ? '\nAll as it should be.' : `\n${failed} not as it should be.`);
   return failed === 0 ? 0 : 1;
 }

@@ -25,9 +25,12 @@ describe('the page of the demo', () => {
   let demo: ChildProcess;
   let url: string;
   let browser: Browser;
+  /** For all tests that have no wishes of their own. */
+  let ordinary: Page;
 
   beforeAll(async () => {
     [{ demo, url }, browser] = await Promise.all([startDemo(), launchBrowser()]);
+    ordinary = await newPage({ viewport: { width: 1280, height: 900 } });
   });
   afterAll(async () => {
     demo?.kill();
@@ -43,19 +46,25 @@ describe('the page of the demo', () => {
     return { demo, url: url as string };
   }
 
-  /** The page in a new window; an error in its code is one in the test. */
-  async function open(options: BrowserContextOptions = {}) {
-    const context = await browser.newContext(options);
-    const page = await context.newPage();
-    page.setDefaultTimeout(10_000);
+  /** The page, loaded anew; an error in its code is one in the test. */
+  async function open(options?: BrowserContextOptions) {
+    const page = options ? await newPage(options) : ordinary;
     const errors: unknown[] = [];
-    page.on('pageerror', (error) => errors.push(error));
+    const add = (error: unknown) => errors.push(error);
+    page.on('pageerror', add);
     onTestFinished(async () => {
-      await context.close();
+      page.off('pageerror', add);
+      await (options ? page.context().close() : page.unrouteAll());
       expect(errors).toEqual([]);
     });
     await page.goto(url);
     await page.waitForSelector('#issuer.good');
+    return page;
+  }
+
+  async function newPage(options: BrowserContextOptions) {
+    const page = await (await browser.newContext(options)).newPage();
+    page.setDefaultTimeout(10_000);
     return page;
   }
 

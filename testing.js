@@ -47,7 +47,10 @@ class StackAuthStandIn {
   #outage;
   #port = 0;
   #stopped = false;
-  #server = createServer((request, response) => this.#answer(request, response));
+  // An idle connection stays, for one that is closed as it is used again would fail a test by chance.
+  #server = createServer({ keepAliveTimeout: 0 }, (request, response) =>
+    this.#answer(request, response),
+  );
 
   /** @param {StartOptions} options */
   constructor({ projectId = randomUUID(), requirePublishableClientKey = false }) {

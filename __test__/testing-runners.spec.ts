@@ -1,6 +1,6 @@
 // The test kit in the runners that people have, from the packed tarball.
 
-import { writeFile } from 'node:fs/promises';
+import { readFile, symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -10,6 +10,7 @@ import { newConsumer, root, run } from './support/consumer.js';
 let consumer: Awaited<ReturnType<typeof newConsumer>>;
 beforeAll(async () => {
   consumer = await newConsumer();
+  await writeFile(path.join(consumer.project, 'package.json'), '{ "private": true }');
 }, 60_000);
 afterAll(() => consumer.remove());
 
@@ -89,17 +90,32 @@ test.each([
 ])(
   'works in $runner',
   async ({ file, code, command, passed }) => {
-    await writeFile(path.join(consumer.project, 'package.json'), '{ "private": true }');
     await writeFile(path.join(consumer.project, file), code + SPEC);
-    // What this runner tells its children would have them report to it.
-    const { NODE_OPTIONS, NODE_TEST_CONTEXT, VITEST, ...env } = process.env;
-    const { stdout, stderr } = await run(process.execPath, command, {
-      cwd: consumer.project,
-      env: { ...env, FORCE_COLOR: '0', NO_COLOR: '1' },
-      timeout: 60_000,
-    }).catch((failure) => failure);
-    expect(stdout + stderr).toMatch(passed);
-    expect(stdout + stderr).not.toMatch(/did not exit|open handle|failed to exit/i);
+    const output = await outputOf(command);
+    expect(output).toMatch(passed);
+    expect(output).not.toMatch(/did not exit|open handle|failed to exit/i);
   },
   90_000,
 );
+
+test('the README’s spec passes as it stands there', async () => {
+  const readme = await readFile(path.join(root, 'README.md'), 'utf8');
+  const snippets = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code as string);
+  const [own, ...others] = snippets.filter((snippet) => snippet.includes("from 'vitest'"));
+  expect(others).toEqual([]);
+  await writeFile(path.join(consumer.project, 'own.spec.ts'), own as string);
+  await symlink(path.join(modules, 'vitest'), path.join(consumer.project, 'node_modules/vitest'));
+  const command = [path.join(modules, 'vitest/vitest.mjs'), 'run', '--root=.', 'own.spec.ts'];
+  expect(await outputOf(command)).toMatch(/Tests +1 passed \(1\)/);
+}, 90_000);
+
+async function outputOf(command: string[]): Promise<string> {
+  // What this runner tells its children would have them report to it.
+  const { NODE_OPTIONS, NODE_TEST_CONTEXT, VITEST, ...env } = process.env;
+  const { stdout, stderr } = await run(process.execPath, command, {
+    cwd: consumer.project,
+    env: { ...env, FORCE_COLOR: '0', NO_COLOR: '1' },
+    timeout: 60_000,
+  }).catch((failure) => failure);
+  return stdout + stderr;
+}

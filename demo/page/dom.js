@@ -36,10 +36,19 @@ export function make(tag, text, className = '') {
 export function describe(list, members) {
   list.replaceChildren(
     ...Object.entries(members).flatMap(([name, value]) => [
-      make('dt', name),
+      term(name),
       typeof value === 'string'
         ? make('dd', value)
         : make('dd', JSON.stringify(value), value === null ? 'nothing' : 'value'),
     ]),
   );
+}
+
+/** A name that may be broken after each `_`. @param {string} name */
+function term(name) {
+  const element = document.createElement('dt');
+  for (const part of name.split(/(?<=_)/)) {
+    element.append(part, document.createElement('wbr'));
+  }
+  return element;
 }

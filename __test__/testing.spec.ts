@@ -179,6 +179,11 @@ describe('the clock', () => {
     expect(payload.exp).toBe((payload.iat ?? 0) + 600);
     expect(later.user.signed_up_at_millis).toBe(stack.clock.getTime());
 
+    stack.clock = new Date('2031-02-04T00:00:00Z');
+    stack.signIn({ user: later.user });
+    expect(later.user.last_active_at_millis).toBe(stack.clock.getTime());
+    expect(later.user.signed_up_at_millis).toBeLessThan(stack.clock.getTime());
+
     stack.clock = undefined;
     expect(Math.abs(stack.clock.getTime() - Date.now())).toBeLessThan(5_000);
   });

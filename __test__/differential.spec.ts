@@ -2,9 +2,8 @@ import { createHmac, sign as createSignature } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import * as jose from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-
-import { StandIn } from '../demo/stand-in.js';
 import { type VerifyJwtOptions, verifyJwt } from '../index.js';
+import { StandIn } from './support/stand-in.js';
 import {
   base64url,
   type Content,

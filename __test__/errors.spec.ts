@@ -1,9 +1,8 @@
 import { inspect } from 'node:util';
 import * as jose from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-
-import { StandIn } from '../demo/stand-in.js';
 import { getUser, StackAuth, StackAuthError, verifyJwt } from '../index.js';
+import { StandIn } from './support/stand-in.js';
 
 let standIn: StandIn;
 let token: string;

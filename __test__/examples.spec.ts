@@ -6,8 +6,6 @@ import path from 'node:path';
 
 import { io } from 'socket.io-client';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
-
-import type { StandIn } from '../demo/stand-in.js';
 import {
   acceptConnections,
   backOffOf,
@@ -16,6 +14,7 @@ import {
   USER_ID,
 } from './support/cache-issuer.ts';
 import { silence } from './support/express-app.ts';
+import type { StandIn } from './support/stand-in.js';
 
 const examples = path.resolve(import.meta.dirname, '../examples');
 

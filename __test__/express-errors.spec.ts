@@ -3,12 +3,11 @@ import { createRequire } from 'node:module';
 import path from 'node:path';
 
 import { describe, expect, test, vi } from 'vitest';
-
-import type { StandIn } from '../demo/stand-in.js';
 import { type AuthOptions, authErrorHandler, optionalUser, requireUser } from '../express.js';
 import { StackAuth } from '../index.js';
 import { answer, refuseConnections, startIssuer, status } from './support/cache-issuer.ts';
 import { type Answer, EXPRESSES, serve, silence, withToken } from './support/express-app.ts';
+import type { StandIn } from './support/stand-in.js';
 
 const require = createRequire(import.meta.url);
 

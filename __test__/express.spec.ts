@@ -1,11 +1,10 @@
 import { createRequire } from 'node:module';
 import { describe, expect, test } from 'vitest';
-
-import { userOf } from '../demo/stand-in.js';
 import { authErrorHandler, getAuth, optionalUser, requireUser } from '../express.js';
 import { StackAuth, StackAuthError } from '../index.js';
 import { startIssuer, USER_ID } from './support/cache-issuer.ts';
 import { EXPRESSES, serve, silence, withToken } from './support/express-app.ts';
+import { userOf } from './support/stand-in.js';
 
 const json = (accessToken: string) => JSON.stringify({ accessToken, refreshToken: 'r' });
 const cookie = (token: string) => encodeURIComponent(JSON.stringify(['r', token]));

@@ -1,8 +1,6 @@
 import { inspect } from 'node:util';
 
 import { describe, expect, test } from 'vitest';
-
-import { KnownErrors, type Response, type StandIn, sendError } from '../demo/stand-in.js';
 import { getUser, type StackAuthError, verifyJwt } from '../index.js';
 import {
   answer,
@@ -14,6 +12,7 @@ import {
   status,
   withKid,
 } from './support/cache-issuer.js';
+import { KnownErrors, type Response, type StandIn, sendError } from './support/stand-in.js';
 
 const CALLER = { code: 'ERR_USER_UNAUTHENTICATED', status: 401, retryable: false };
 const USER_TYPE = { code: 'ERR_USER_TYPE_NOT_ALLOWED', status: 403, retryable: false };

@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describe, expect, test } from 'vitest';
-
-import { KnownErrors, type StandIn, sendError, sendJson, userOf } from '../demo/stand-in.js';
 import { getUser, verifyJwt } from '../index.js';
 import {
   answer,
@@ -14,6 +12,7 @@ import {
   times,
   until,
 } from './support/cache-issuer.js';
+import { KnownErrors, type StandIn, sendError, sendJson, userOf } from './support/stand-in.js';
 
 const NO_USER = { code: 'ERR_USER_UNAUTHENTICATED', status: 401 };
 

@@ -1,6 +1,4 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-
-import { type Response, type StandIn, userOf } from '../demo/stand-in.js';
 import { getUser } from '../index.js';
 import {
   answer,
@@ -12,6 +10,7 @@ import {
   timed,
   withKid,
 } from './support/cache-issuer.js';
+import { type Response, type StandIn, userOf } from './support/stand-in.js';
 
 const UNAVAILABLE = { code: 'ERR_API_UNAVAILABLE', status: 503, retryable: true };
 const LIMITED = { code: 'ERR_API_RATE_LIMITED', status: 503, retryable: true };

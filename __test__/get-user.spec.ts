@@ -2,10 +2,9 @@ import { createRequire } from 'node:module';
 import { gzipSync } from 'node:zlib';
 
 import { describe, expect, test } from 'vitest';
-
-import { type StandIn, sendJson, userOf } from '../demo/stand-in.js';
 import { getUser, StackAuth } from '../index.js';
 import { answer, startIssuer, times, until } from './support/cache-issuer.js';
+import { type StandIn, sendJson, userOf } from './support/stand-in.js';
 
 const { currentUserCrud } = createRequire(import.meta.url)(
   '@stackframe/stack-shared/dist/interface/crud/current-user',

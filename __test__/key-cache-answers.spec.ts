@@ -4,10 +4,9 @@ import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 
 import { describe, expect, test } from 'vitest';
-
-import { type Response, sendJson } from '../demo/stand-in.js';
 import { verifyJwt } from '../index.js';
 import { answerKeys, failure, startIssuer, statsOf, times, until } from './support/cache-issuer.js';
+import { type Response, sendJson } from './support/stand-in.js';
 
 const NO_SET = { code: 'ERR_JWKS_INVALID', status: 503, retryable: true };
 

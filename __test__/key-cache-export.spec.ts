@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describe, expect, test } from 'vitest';
-
-import { sendJson } from '../demo/stand-in.js';
 import { StackAuth, verifyJwt } from '../index.js';
 import {
   answerKeys,
@@ -14,6 +12,7 @@ import {
   statsOf,
   times,
 } from './support/cache-issuer.js';
+import { sendJson } from './support/stand-in.js';
 
 describe('warmUp', () => {
   test('fetches once, before the first token comes', async () => {

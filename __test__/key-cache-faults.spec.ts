@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describe, expect, test, vi } from 'vitest';
-
-import { type Response, type StandIn, sendJson } from '../demo/stand-in.js';
 import { verifyJwt } from '../index.js';
 import {
   acceptConnections,
@@ -21,6 +19,7 @@ import {
   until,
   withKid,
 } from './support/cache-issuer.js';
+import { type Response, type StandIn, sendJson } from './support/stand-in.js';
 
 const LATE = { code: 'ERR_JWKS_TIMEOUT', status: 503, retryable: true };
 const NO_PROJECT = { code: 'ERR_CONFIG', status: 500, retryable: false };

@@ -3,8 +3,6 @@ import { getEventListeners, once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
 import { describe, expect, onTestFinished, test } from 'vitest';
-
-import type { StandIn } from '../demo/stand-in.js';
 import { StackAuth, verifyJwt } from '../index.js';
 import {
   answer,
@@ -20,6 +18,7 @@ import {
   USER_ID,
   until,
 } from './support/cache-issuer.js';
+import type { StandIn } from './support/stand-in.js';
 
 const ABORTED = { name: 'AbortError', code: 'ABORT_ERR' };
 const LATE = { code: 'ERR_JWKS_TIMEOUT', status: 503, retryable: true };

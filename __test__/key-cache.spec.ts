@@ -1,8 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describe, expect, test } from 'vitest';
-
-import { sendJson } from '../demo/stand-in.js';
 import { StackAuth, verifyJwt } from '../index.js';
 import {
   answerKeys,
@@ -20,6 +18,7 @@ import {
   until,
   withKid,
 } from './support/cache-issuer.js';
+import { sendJson } from './support/stand-in.js';
 
 describe('a cold crowd', () => {
   test('of 200 costs one fetch', async () => {

@@ -1,8 +1,7 @@
 import { inspect } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
-
-import { StandIn, userOf } from '../demo/stand-in.js';
 import { getUser, StackAuth, StackAuthError, verifyJwt } from '../index.js';
+import { StandIn, userOf } from './support/stand-in.js';
 
 let standIn: StandIn;
 let token: string;

@@ -1,35 +1,16 @@
-import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-const run = promisify(execFile);
-const root = path.resolve(import.meta.dirname, '..');
+import { newConsumer, root, run } from './support/consumer.js';
+
 const tsc = path.join(root, 'node_modules/typescript/bin/tsc');
-/** A consumer's project, out of reach of this one's `node_modules`. */
-let project: string;
-let packed: string[];
-let tarball: string;
+let consumer: Awaited<ReturnType<typeof newConsumer>>;
 
 beforeAll(async () => {
-  project = await mkdtemp(path.join(tmpdir(), 'consumer-'));
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', project], {
-    cwd: root,
-  });
-  packed = JSON.parse(stdout)[0].files.map((file: { path: string }) => file.path);
-  const target = path.join(project, 'node_modules/stack-auth-native');
-  await mkdir(target, { recursive: true });
-  const name = (await readdir(project)).find((file) => file.endsWith('.tgz')) as string;
-  tarball = path.join(project, name);
-  await run('tar', ['xzf', tarball, '-C', target, '--strip-components=1']);
-  for (const types of ['@types/node', 'undici-types']) {
-    const [from, to] = [root, project].map((dir) => path.join(dir, 'node_modules', types));
-    await cp(from as string, to as string, { recursive: true });
-  }
+  consumer = await newConsumer();
 }, 60_000);
-afterAll(() => rm(project, { recursive: true, force: true }));
+afterAll(() => consumer.remove());
 
 const USE = `
 const client = new StackAuth({ projectId: 'p' });
@@ -42,6 +23,7 @@ const EXPECTED = [true, 'ERR_JWS_INVALID', 'function', 'function'];
 
 describe('the packed tarball', () => {
   test('holds what is needed and nothing else', () => {
+    const { packed } = consumer;
     const binaries = packed.filter((file) => file.endsWith('.node'));
     expect(packed.filter((file) => !file.endsWith('.node')).sort()).toEqual([
       'CHANGELOG.md',
@@ -61,25 +43,37 @@ describe('the packed tarball', () => {
       'lib/options.js',
       'lib/recent.js',
       'lib/templates.js',
+      'lib/testing/api.js',
+      'lib/testing/errors.js',
+      'lib/testing/keys.js',
+      'lib/testing/users.js',
       'package.json',
+      'testing.d.ts',
+      'testing.js',
     ]);
     expect(binaries).toHaveLength(1);
   });
 
   test('has nothing that publint or "are the types wrong" would report', async () => {
     const bin = path.join(root, 'node_modules/.bin');
-    const publint = await run(path.join(bin, 'publint'), ['run', '--strict', tarball]);
+    const publint = await run(path.join(bin, 'publint'), ['run', '--strict', consumer.tarball]);
     expect(publint.stdout).toContain('All good!');
-    const attw = await run(path.join(bin, 'attw'), ['--format', 'json', tarball]);
+    const attw = await run(path.join(bin, 'attw'), ['--format', 'json', consumer.tarball]);
     const { analysis } = JSON.parse(attw.stdout);
     expect(analysis.problems).toEqual([]);
-    expect(Object.keys(analysis.entrypoints)).toEqual(['.', './express', './package.json']);
+    expect(Object.keys(analysis.entrypoints)).toEqual([
+      '.',
+      './express',
+      './testing',
+      './package.json',
+    ]);
   });
 
   test.each([
     ['express.cjs', "const { getAuth, requireUser } = require('stack-auth-native/express');"],
     ['express.mjs', "import { getAuth, requireUser } from 'stack-auth-native/express';"],
   ])('serves Express from %s, which need not be there', async (name, importing) => {
+    const { project } = consumer;
     const file = path.join(project, name);
     const use = `
 const request = { headers: {} };
@@ -108,6 +102,7 @@ requireUser({ projectId: 'p' })(request, response, (error) => console.log(error.
       "import('stack-auth-native').then(({ StackAuth, StackAuthError, getUser, verifyJwt }) => {",
     ],
   ])('runs from %s', async (name, importing) => {
+    const { project } = consumer;
     const file = path.join(project, name);
     await writeFile(file, importing + USE + (importing.endsWith('{') ? '});' : ''));
     const { stdout, stderr } = await run(process.execPath, [file], { cwd: project });
@@ -123,15 +118,23 @@ requireUser({ projectId: 'p' })(request, response, (error) => console.log(error.
     ['bundler', 'consumer.ts'],
   ])('has types under %s resolution, seen from %s', async (resolution, name) => {
     const importing = name.endsWith('.cts')
-      ? "import stack = require('stack-auth-native');\nconst { StackAuth, StackAuthError, getUser, verifyJwt } = stack;"
-      : "import { StackAuth, StackAuthError, getUser, verifyJwt } from 'stack-auth-native';";
+      ? "import stack = require('stack-auth-native');\nimport testing = require('stack-auth-native/testing');\nconst { StackAuth, StackAuthError, getUser, verifyJwt } = stack;\nconst { startStackAuth } = testing;"
+      : "import { StackAuth, StackAuthError, getUser, verifyJwt } from 'stack-auth-native';\nimport { startStackAuth } from 'stack-auth-native/testing';";
     const checks = `
 import { getAuth, requireUser } from 'stack-auth-native/express';
 requireUser({ projectId: 'p' })({ headers: {} }, { headersSent: false, setHeader() {} }, () => {});
 export const userId: string = getAuth({}).userId;
 export const sub: Promise<string> = verifyJwt('t').then(({ payload }) => payload.sub);
 // @ts-expect-error: known to be no number
-export const wrong: Promise<number> = verifyJwt('t').then(({ payload }) => payload.sub);`;
+export const wrong: Promise<number> = verifyJwt('t').then(({ payload }) => payload.sub);
+export const user = startStackAuth().then((stack) => {
+  new StackAuth(stack.options);
+  stack.clock = new Date();
+  return stack.signIn({ type: 'restricted', claims: { role: 'x' } }).user.primary_email;
+});
+// @ts-expect-error: no such user type
+startStackAuth().then((stack) => stack.signIn({ type: 'guest' }));`;
+    const { project } = consumer;
     await writeFile(path.join(project, name), importing + USE + checks);
     const module = resolution === 'bundler' ? 'esnext' : resolution;
     const options = ['--noEmit', '--strict', '--exactOptionalPropertyTypes', '--types', 'node'];

@@ -19,6 +19,7 @@ import {
   type VerifiedJwt,
   verifyJwt,
 } from '../index.js';
+import { type SignInOptions, type StackAuthStandIn, startStackAuth } from '../testing.js';
 
 type Same<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -92,6 +93,34 @@ export function tokens(
   accessTokenFrom('Bearer x');
   // @ts-expect-error: a typing slip must not do nothing
   accessTokenFrom(requests, { cookie: true });
+}
+
+export async function kit() {
+  await using stack = await startStackAuth({ requirePublishableClientKey: true });
+  same<typeof stack, StackAuthStandIn>();
+  new StackAuth({ ...stack.options, currentDate: stack.clock });
+  Object.assign(process.env, stack.env);
+  stack.clock = new Date();
+  stack.clock = undefined;
+  const { user: me, accessToken } = stack.signIn({
+    email: 'a@example.com',
+    type: 'restricted',
+    fields: { server_metadata: { plan: 'pro' } },
+    claims: { is_restricted: undefined, something_new: 1 },
+  });
+  same<typeof me, CurrentUser>();
+  same<typeof accessToken, string>();
+  stack.deleteUser(me);
+  stack.deleteUser(me.id);
+  await stack.outage('rateLimit', { retryAfter: 1 });
+  // @ts-expect-error: there is no such kind
+  await stack.outage('slow');
+  // @ts-expect-error: seconds
+  stack.signIn({ expiresIn: '10m' });
+  // @ts-expect-error: a typing slip
+  stack.signIn({ expires_in: 1 } satisfies SignInOptions);
+  // @ts-expect-error: where it is, is not for tests to say
+  stack.options = {};
 }
 
 export function mistakes() {

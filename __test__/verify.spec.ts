@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
-
-import { StandIn, type UserType } from '../demo/stand-in.js';
 import { StackAuth, type VerifyJwtOptions, verifyJwt } from '../index.js';
+import { StandIn, type UserType } from './support/stand-in.js';
 import { newSigner, refusal, type Signer, serve, sign, signersOf } from './support/tokens.js';
 
 const NOW = 1_800_000_000;

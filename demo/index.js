@@ -1,40 +1,37 @@
 // `npm run demo`: the README's Express server in front of a stand-in for Stack Auth, on loopback.
-// With `--serve` it stays up.
+// With `--serve` there is a page to try it out.
 
 import { once } from 'node:events';
 
-import { StandIn, userOf } from './stand-in.js';
+import { startStackAuth } from '../testing.js';
+import { createServer } from './server.js';
 
-const standIn = await StandIn.start();
-const good = await standIn.mint();
-const { sub } = JSON.parse(String(Buffer.from(good.split('.')[1] ?? '', 'base64url')));
-standIn.users.set(sub, userOf({ id: sub }));
+/** @import { Server } from 'node:http' */
 
-process.env.HEXCLAVE_PROJECT_ID = standIn.projectId;
-process.env.HEXCLAVE_SECRET_SERVER_KEY = standIn.secretServerKey;
-process.env.HEXCLAVE_API_URL = standIn.url;
-process.env.PORT ??= '0';
-const { server } = await import('../examples/express.mts');
-if (!server.listening) {
-  await once(server, 'listening');
-}
-const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
-const url = `http://127.0.0.1:${port}`;
+const stack = await startStackAuth();
 
 if (process.argv.includes('--serve')) {
-  console.log(`An Express server is at ${url}, and its stand-in for Stack Auth at ${standIn.url}.`);
-  console.log('This token is good for ten minutes:\n');
-  console.log(`curl -i -H 'x-stack-access-token: ${good}' ${url}/api/me\n`);
-  console.log(`Also: ${url}/api/profile. Ctrl-C ends both.`);
+  const server = createServer(stack).listen(Number(process.env.PORT ?? 0), '127.0.0.1');
+  console.log(`Open ${await urlOf(server)} in a browser. Ctrl-C ends it.`);
 } else {
-  const failed = await show();
-  server.close();
-  await standIn.close();
-  process.exitCode = failed;
+  process.exitCode = await show();
+}
+
+/** @param {Server} server */
+async function urlOf(server) {
+  if (!server.listening) {
+    await once(server, 'listening');
+  }
+  const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
+  return `http://127.0.0.1:${port}`;
 }
 
 /** Sends one token after another; the number of answers that were not as they should be. */
 async function show() {
+  Object.assign(process.env, stack.env, { PORT: process.env.PORT ?? '0' });
+  const { server } = await import('../examples/express.mts');
+  const url = await urlOf(server);
+  const { user, accessToken: good } = stack.signIn({ email: 'ada@example.com' });
   console.log(
     `${'a token'.padEnd(44)}${'path'.padEnd(14)}${'answer'.padEnd(48)}${'ms'.padStart(6)}`,
   );
@@ -53,19 +50,21 @@ async function show() {
   await send('good, the first (the keys are fetched)', good, 200);
   await send('good', good, 200);
   await send('good, for the whole user', good, 200, '/api/profile');
-  await send('expired', await standIn.mint({ expiresIn: -1 }), 401);
+  await send('expired', stack.signIn({ user, expiresIn: -1 }).accessToken, 401);
   await send('forged: another payload, the same signature', forge(good), 401);
-  await send('of an anonymous user', await standIn.mint({ type: 'anonymous' }), 403);
-  standIn.rotate();
-  await send('good, under a key that is new', await standIn.mint(), 200);
+  await send('of an anonymous user', stack.signIn({ type: 'anonymous' }).accessToken, 403);
+  stack.rotateKeys();
+  await send('good, under a key that is new', stack.signIn({ user }).accessToken, 200);
   await send('good, under the old key', good, 200);
-  const later = await standIn.mint({ claims: { email: 'later@example.com' } });
-  await standIn.close();
+  const later = stack.signIn({ user, displayName: 'Ada' }).accessToken;
+  await stack.outage('refuse');
   await send('good, while Stack Auth is down', later, 200);
   console.log('(Next, the server logs what is not the fault of its caller.)');
   await send('good, for the user, while it is down', later, 503, '/api/profile');
-  await standIn.listen(Number(new URL(standIn.url).port));
+  await stack.recover();
   await send('good, for the user, when it is back', later, 200, '/api/profile');
+  server.close();
+  await stack.stop();
   console.log(failed === 0 ? '\nAll as it should be.' : `\n${failed} not as it should be.`);
   return failed === 0 ? 0 : 1;
 }

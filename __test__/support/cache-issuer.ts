@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect, onTestFinished, vi } from 'vitest';
-
-import { type Request, type Response, StandIn, userOf } from '../../demo/stand-in.js';
 import { StackAuth, StackAuthError } from '../../index.js';
+import { type Request, type Response, StandIn, userOf } from './stand-in.js';
 
 /** What `users/me` and the tokens of the stand-in say of the one user there is. */
 export const USER_ID = userOf().id;

@@ -4,9 +4,8 @@ import { createRequire } from 'node:module';
 import { inspect } from 'node:util';
 import type { JWK } from 'jose';
 import { expect } from 'vitest';
-
-import { type StandIn, sendJson } from '../../demo/stand-in.js';
 import { StackAuthError, type VerifyJwtOptions, verifyJwt } from '../../index.js';
+import { type StandIn, sendJson } from './stand-in.js';
 
 // Its CommonJS build: the ESM one does not resolve in Node.
 const { getPrivateJwks } = createRequire(import.meta.url)(

@@ -40,7 +40,7 @@ async function keysOf(secret, audience) {
   return getPublicJwkSet(await getPrivateJwks({ audience }));
 }
 
-/** The state of the stand-in, and what tests and the demo do to it. */
+/** The state of the stand-in, and what tests do to it. */
 export class StandIn {
   /** Its own, for ports come back, and the addon remembers key sets by address. */
   projectId = /** @type {string} */ (randomUUID());

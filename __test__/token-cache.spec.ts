@@ -1,4 +1,7 @@
+import { execFile } from 'node:child_process';
+import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 
 import { StackAuth, verifyJwt } from '../index.js';
@@ -187,6 +190,16 @@ describe('tokenCacheBytes', () => {
       const results = await Promise.all(tokens.map((token) => client.verifyJwt(token)));
       expect(results.map(({ payload }) => payload.n)).toEqual(tokens.map((_, n) => n));
     }
+  });
+
+  test('is a bound under 200,000 tokens', { timeout: 120_000 }, async () => {
+    const { stdout } = await promisify(execFile)(process.execPath, [
+      '--expose-gc',
+      path.join(import.meta.dirname, 'support/eviction-process.js'),
+    ]);
+    const { wrong, grown } = JSON.parse(stdout);
+    expect(wrong).toBe(0);
+    expect(grown).toBeLessThan(1.5);
   });
 
   test.each([-1, Number.NaN, 1e15, '1'])('of %s is refused', (tokenCacheBytes) => {

@@ -102,6 +102,12 @@ fn new_token(bencher: Bencher) {
     });
 }
 
+/// What a new token takes to make, which counts of instructions have in them.
+#[divan::bench]
+fn mint() -> String {
+    ISSUER.mint()
+}
+
 #[divan::bench]
 fn hit(bencher: Bencher) {
     let client = client();

@@ -102,8 +102,80 @@ struct Bytes;
 
 impl Weighter<ByText, Entry> for Bytes {
     fn weight(&self, _: &ByText, entry: &Entry) -> u64 {
-        /// The cache's own slots, and what the allocator adds.
-        const OVERHEAD: usize = 256;
+        /// The cache's own slots, and what the allocator leaves unused: glibc has an arena for each
+        /// thread, and what one of them has free is of no use to another.
+        const OVERHEAD: usize = 1_024;
         (entry.jwt.size() + OVERHEAD) as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_lc_rs::rand::SystemRandom;
+    use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair};
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+    use super::*;
+    use crate::jwt::UnverifiedJwt;
+    use crate::keys::KeySet;
+
+    struct Issuer {
+        key: EcdsaKeyPair,
+        keys: KeySet,
+    }
+
+    impl Issuer {
+        fn new() -> Self {
+            let key = EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap();
+            let (x, y) = key.public_key().as_ref()[1..].split_at(32);
+            let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
+            let jwks = format!(r#"{{"keys":[{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}]}}"#);
+            Self { key, keys: KeySet::parse(&jwks).unwrap() }
+        }
+
+        fn jwt(&self, n: usize) -> VerifiedJwt {
+            let payload = URL_SAFE_NO_PAD.encode(format!(r#"{{"n":{n}}}"#));
+            let input = format!("{}.{payload}", URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#));
+            let signature = self.key.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
+            let text = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
+            UnverifiedJwt::parse(text).unwrap().verify(&self.keys).unwrap().0
+        }
+    }
+
+    #[test]
+    fn those_that_come_again_outlast_those_that_come_once() {
+        const HOT: usize = 40;
+        let issuer = Issuer::new();
+        // For a tenth of those that come.
+        let remembered = Remembered::of(512 * 1_000).unwrap();
+        let hot: Vec<String> = (0..HOT)
+            .map(|n| {
+                let jwt = issuer.jwt(n);
+                let text = jwt.text().to_owned();
+                remembered.insert(jwt);
+                text
+            })
+            .collect();
+        for n in HOT..5_000 {
+            remembered.insert(issuer.jwt(n));
+            remembered.get(&hot[n % HOT]);
+        }
+        let left = hot.iter().filter(|text| remembered.get(text).is_some()).count();
+        assert!(left > HOT * 9 / 10, "{left}");
+        assert!(remembered.0.weight() <= remembered.0.capacity());
+        assert!(remembered.0.len() < 1_500, "{}", remembered.0.len());
+    }
+
+    #[test]
+    fn whole_tokens_are_compared() {
+        let remembered = Remembered::of(64 * 1_024).unwrap();
+        let jwt = Issuer::new().jwt(0);
+        let text = jwt.text().to_owned();
+        remembered.insert(jwt);
+        assert!(remembered.get(&text).is_some());
+        for other in [format!("A{}", &text[1..]), format!("{text}A"), text[1..].to_owned()] {
+            assert!(remembered.get(&other).is_none());
+        }
     }
 }

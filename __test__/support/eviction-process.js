@@ -1,0 +1,62 @@
+// Verifies 200,000 tokens, of which a sixteenth fit into the cache, and prints what was seen.
+
+import { generateKeyPairSync, sign } from 'node:crypto';
+import { setImmediate as turn } from 'node:timers/promises';
+
+import { StackAuth } from '../../index.js';
+
+const TOKENS = 200_000;
+const AT_ONCE = 500;
+const tokenCacheBytes = 16 * 2 ** 20;
+
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'k' };
+const [projectId, baseUrl] = ['eviction', 'http://127.0.0.1:1'];
+const keys = { jwks: { keys: [jwk] }, uat: Date.now() };
+/** @param {object} content */
+const encode = (content) => Buffer.from(JSON.stringify(content)).toString('base64url');
+const header = encode({ alg: 'ES256', kid: 'k' });
+const exp = Math.floor(Date.now() / 1_000) + 600;
+const padding = 'x'.repeat(300);
+
+/** @param {number} n */
+function mint(n) {
+  const iss = `${baseUrl}/api/v1/projects/${projectId}`;
+  const input = `${header}.${encode({ iss, aud: projectId, sub: `${n}`, exp, padding })}`;
+  const signature = sign('sha256', Buffer.from(input), {
+    key: privateKey,
+    dsaEncoding: 'ieee-p1363',
+  });
+  return `${input}.${signature.toString('base64url')}`;
+}
+
+let wrong = 0;
+/**
+ * @param {number} count
+ * @param {StackAuth} client
+ */
+async function verifyMany(count, client) {
+  /** @type {(token: string, n: number) => Promise<void>} */
+  const verify = async (token, n) => {
+    const { payload } = await client.verifyJwt(token);
+    wrong += payload.sub === `${n}` ? 0 : 1;
+  };
+  const first = mint(0);
+  await verify(first, 0);
+  for (let start = 0; start < count; start += AT_ONCE) {
+    const tokens = Array.from({ length: AT_ONCE }, (_, at) => mint(start + at));
+    await Promise.all(tokens.map((token, at) => verify(token, start + at)));
+    await verify(tokens[0] ?? '', start); // twice more, so that it has a template too
+    await verify(tokens[0] ?? '', start);
+    await turn();
+  }
+  await verify(first, 0);
+  globalThis.gc?.();
+  return process.memoryUsage.rss();
+}
+
+const options = { projectId, baseUrl, keys };
+// As much garbage, and nothing remembered: what else grows has grown by then.
+const before = await verifyMany(20_000, new StackAuth({ ...options, tokenCacheBytes: 0 }));
+const after = await verifyMany(TOKENS, new StackAuth({ ...options, tokenCacheBytes }));
+console.log(JSON.stringify({ wrong, grown: (after - before) / tokenCacheBytes }));

@@ -17,7 +17,7 @@ const { Batch } = require('../binding.js');
 
 const THREADS = availableParallelism();
 /** As many as make the hop cheap, and so few that what waits behind them does not wait for long. */
-const MAX_CHUNK = 16;
+const CHUNK = 16;
 /** As in src/binding/batch.rs. */
 const IN_PLACE = 0;
 const GATHER = 1;
@@ -52,11 +52,10 @@ const checks = {
   gathered() {
     underWay += 1;
     return new Promise((resolve) => {
-      if (waiting.push(resolve) === MAX_CHUNK) {
-        send(waiting);
-        waiting = [];
+      if (waiting.push(resolve) === THREADS * CHUNK) {
+        sendAll();
       } else if (waiting.length === 1) {
-        resolved.then(sendRest);
+        resolved.then(sendAll);
       }
     });
   },
@@ -67,10 +66,10 @@ const leave = () => {
   underWay -= 1;
 };
 
-/** At the end of the turn: as many chunks as there are idle threads. */
-function sendRest() {
-  const idle = Math.max(THREADS - chunksUnderWay, 1);
-  const size = Math.ceil(waiting.length / idle);
+/** As soon as there is a chunk for each thread, or at the end of the turn; no thread is left idle. */
+function sendAll() {
+  const chunks = Math.max(THREADS - chunksUnderWay, Math.ceil(waiting.length / CHUNK));
+  const size = Math.ceil(waiting.length / chunks);
   while (waiting.length > 0) {
     send(waiting.splice(0, size));
   }

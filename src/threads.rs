@@ -8,16 +8,18 @@ use tokio::runtime::{Builder, Runtime};
 
 /// Runs `work` on one of them; at once, should there be none to be had.
 pub fn spawn(work: impl FnOnce() + Send + 'static) {
+    // Of a runtime only the pool for what blocks: it wakes a thread for each piece of work, while the
+    // other one has the first that wakes look for company, and lets go those that had nothing to do.
     static THREADS: LazyLock<Option<Runtime>> = LazyLock::new(|| {
-        Builder::new_multi_thread()
-            .worker_threads(available_parallelism().map_or(1, usize::from))
+        Builder::new_current_thread()
+            .max_blocking_threads(available_parallelism().map_or(1, usize::from))
             .thread_name("stack-auth-check")
             .on_thread_start(give_way)
             .build()
             .ok()
     });
     match &*THREADS {
-        Some(threads) => drop(threads.spawn(async { work() })),
+        Some(threads) => drop(threads.spawn_blocking(work)),
         None => work(),
     }
 }

@@ -39,7 +39,7 @@ export declare class NativeClient {
   /** Settles to `null`, as JSON. */
   warmUp(abort?: Abort | undefined | null): Promise<Outcome>
   exportKeys(): ExportedKeys | null
-  stats(): KeyStats
+  stats(): Stats
 }
 
 /** The outcomes of a batch, in the order in which the tokens came. */
@@ -104,4 +104,15 @@ export interface KeyStats {
   failuresInARow: number
   lastError?: string
   nextAttemptIn?: number
+}
+
+export interface Stats {
+  keys: KeyStats
+  verifications: Verifications
+}
+
+export interface Verifications {
+  remembered: number
+  new: number
+  refused: number
 }

@@ -492,6 +492,18 @@ export interface StackAuthStats {
     /** Milliseconds until the next fetch is tried, after a failed one. */
     nextAttemptIn?: number;
   };
+  /**
+   * Verifications under this client's options, `getUser`'s among them, by whichever client or function of
+   * this thread. What fails because there are no keys is not counted here.
+   */
+  verifications: {
+    /** Tokens that were good, and whose signature had been checked before. */
+    remembered: number;
+    /** Tokens that were good, and whose signature was checked. */
+    new: number;
+    /** Tokens that were refused, with a status of 401 or 403. */
+    refused: number;
+  };
 }
 
 /** Every code that a {@link StackAuthError} can have; where jose has one, it is jose's. */

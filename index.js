@@ -78,7 +78,7 @@ class StackAuth {
   }
 
   stats() {
-    return { keys: this.#bound.client.stats() };
+    return this.#bound.client.stats();
   }
 
   /** @param {unknown} perCall */

@@ -66,7 +66,7 @@ function headersOf(request) {
 }
 
 /**
- * The values of a header: of a Fetch `Headers`, or of an object with names in any case.
+ * The values of a header: of a Fetch `Headers`, of a Node request, or of an object with names in any case.
  *
  * @param {any} headers
  * @param {string} name

@@ -25,7 +25,7 @@ const SAME = 1;
 
 const batch = new Batch();
 /** @type {Array<(outcome: Verified | Failure | undefined | Promise<never>) => void>} */
-let waiting = [];
+const waiting = [];
 /** Checks made in place since the last turn, gathered, or on other threads. */
 let underWay = 0;
 let chunksUnderWay = 0;

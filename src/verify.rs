@@ -1,6 +1,7 @@
 //! The road of a token.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cache::{KeyCache, Snapshot};
 use crate::claims::Policy;
@@ -19,6 +20,19 @@ pub struct Client {
     config: Config,
     keys: Arc<KeyCache>,
     remembered: Option<Arc<Remembered>>,
+    counts: Counts,
+}
+
+/// How many verifications went which way. What fails for want of keys is not among them.
+#[derive(Debug, Default)]
+pub struct Counts {
+    pub remembered: AtomicU64,
+    pub new: AtomicU64,
+    pub refused: AtomicU64,
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// By when a call must be done, and what time its token is judged by.
@@ -53,11 +67,15 @@ impl Client {
         let config = Config::new(options)?;
         let keys = KeyCache::of(&config.jwks_url);
         let remembered = Remembered::of(config.token_cache_bytes);
-        Ok(Self { config, keys, remembered })
+        Ok(Self { config, keys, remembered, counts: Counts::default() })
     }
 
     pub fn keys(&self) -> &KeyCache {
         &self.keys
+    }
+
+    pub fn counts(&self) -> &Counts {
+        &self.counts
     }
 
     pub fn policy(&self) -> &Policy {
@@ -94,13 +112,19 @@ impl Client {
         if !counts {
             return Ok(None);
         }
-        admit(entry.jwt.excluded_user_type(&self.config.policy))?;
-        entry.jwt.validate(&self.config.policy, now_seconds(current_date))?;
+        admit(entry.jwt.excluded_user_type(&self.config.policy))
+            .and_then(|()| entry.jwt.validate(&self.config.policy, now_seconds(current_date)))
+            .inspect_err(|_| count(&self.counts.refused))?;
+        count(&self.counts.remembered);
         Ok(Some(entry))
     }
 
     /// A token that is new.
     pub fn open(&self, text: String) -> Result<Known> {
+        self.try_open(text).inspect_err(|_| count(&self.counts.refused))
+    }
+
+    fn try_open(&self, text: String) -> Result<Known> {
         let jwt = UnverifiedJwt::parse(text)?;
         admit(jwt.excluded_user_type(&self.config.policy))?;
         match self.keys_at_hand(jwt.kid()) {
@@ -126,8 +150,14 @@ impl Client {
         snapshot: &Snapshot,
         current_date: Option<f64>,
     ) -> Result<Verified> {
-        let (jwt, payload) = jwt.verify(&snapshot.keys)?;
-        jwt.validate(&self.config.policy, now_seconds(current_date))?;
+        let (jwt, payload) = jwt
+            .verify(&snapshot.keys)
+            .and_then(|(jwt, payload)| {
+                jwt.validate(&self.config.policy, now_seconds(current_date))?;
+                Ok((jwt, payload))
+            })
+            .inspect_err(|_| count(&self.counts.refused))?;
+        count(&self.counts.new);
         let header = Arc::clone(jwt.header());
         if let Some(remembered) = &self.remembered {
             remembered.insert(jwt);
@@ -142,7 +172,7 @@ impl Client {
             Known::Unchecked(jwt, snapshot) => self.check(jwt, &snapshot, call.current_date),
             Known::Keyless(jwt) => {
                 let snapshot = self.key_set(jwt.kid(), call.deadline).await?;
-                has_key(&snapshot, jwt.kid())?;
+                has_key(&snapshot, jwt.kid()).inspect_err(|_| count(&self.counts.refused))?;
                 self.check(jwt, &snapshot, call.current_date)
             }
         }

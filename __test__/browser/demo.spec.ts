@@ -198,7 +198,7 @@ describe('the page of the demo', () => {
     await page.waitForSelector('#issuer.good');
   });
 
-  test('counts what was accepted and refused, live', async () => {
+  test('counts what was remembered, new and refused, live', async () => {
     const page = await open();
     const totals = async () => {
       const texts = await page.locator('#legend .total').allInnerTexts();
@@ -213,19 +213,20 @@ describe('the page of the demo', () => {
         [index, least],
       );
     await page.waitForSelector('#legend .total');
-    const [accepted = 0, refused = 0] = await totals();
+    const [remembered = 0, fresh = 0, refused = 0] = await totals();
     await press(page, 'Regular');
     expect(await press(page, 'Call 200 times')).toMatch(/^Called 200 times in \d+ ms\./);
-    await until(0, accepted + 202);
+    await until(0, remembered + 200);
+    await until(1, fresh + 1);
     await press(page, 'Forge');
     await press(page, 'Call 200 times');
-    await until(1, refused + 202);
+    await until(2, refused + 202);
     const bars = await page
       .locator('#chart rect')
       .evaluateAll((all) => all.filter((bar) => Number(bar.getAttribute('height')) > 1).length);
     expect(bars).toBeGreaterThan(1);
     expect(await page.locator('#chart').getAttribute('aria-label')).toMatch(
-      /^accepted \d+ per second, refused \d+ per second$/,
+      /^remembered \d+ per second, new \d+ per second, refused \d+ per second$/,
     );
   });
 

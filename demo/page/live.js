@@ -19,7 +19,7 @@ const legend = find('legend', HTMLElement);
  * @typedef {object} State
  * @property {boolean} down
  * @property {import('../../index.js').StackAuthStats['keys']} keys
- * @property {Record<string, number>} counts how many verifications went which way, since the start
+ * @property {Record<string, number>} verifications how many went which way, since the start
  */
 
 /** How many a second, by how they went; the newest last. @type {Array<Record<string, number>>} */
@@ -28,7 +28,7 @@ const rates = [];
 let last;
 
 /** @param {State} state */
-export function show({ down, keys, counts }) {
+export function show({ down, keys, verifications: counts }) {
   issuer.textContent = down ? 'Issuer is down' : 'Issuer is up';
   issuer.classList.toggle('bad', down);
   issuer.classList.toggle('good', !down);

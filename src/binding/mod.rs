@@ -16,7 +16,7 @@ use napi_derive::napi;
 use tokio::sync::Notify;
 
 use self::batch::{Batch, Verifier};
-use self::outcome::{Failure, Outcome, failure};
+use self::outcome::{Failure, Outcome, Stats, failure};
 use crate::config::Options;
 use crate::verify::Client;
 
@@ -183,8 +183,8 @@ impl NativeClient {
     }
 
     #[napi(catch_unwind)]
-    pub fn stats(&self) -> outcome::KeyStats {
-        self.0.keys().stats().into()
+    pub fn stats(&self) -> Stats {
+        Stats { keys: self.0.keys().stats().into(), verifications: self.0.counts().into() }
     }
 }
 

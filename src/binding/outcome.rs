@@ -1,11 +1,13 @@
 //! Results and errors of the crate, as values that cross to JavaScript.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
 use crate::cache;
 use crate::error::{Error, Party, Reason, Result};
-use crate::verify::Verified;
+use crate::verify::{Counts, Verified};
 
 pub type Outcome = Either<String, Failure>;
 
@@ -22,6 +24,19 @@ pub struct Failure {
     /// JSON.
     pub details: Option<String>,
     pub cause: Option<String>,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct Stats {
+    pub keys: KeyStats,
+    pub verifications: Verifications,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct Verifications {
+    pub remembered: i64,
+    pub new: i64,
+    pub refused: i64,
 }
 
 #[napi(object, object_from_js = false)]
@@ -62,9 +77,23 @@ pub fn failure(error: Error) -> Failure {
     }
 }
 
+fn count(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+impl From<&Counts> for Verifications {
+    fn from(counts: &Counts) -> Self {
+        let read = |counter: &AtomicU64| count(counter.load(Ordering::Relaxed));
+        Self {
+            remembered: read(&counts.remembered),
+            new: read(&counts.new),
+            refused: read(&counts.refused),
+        }
+    }
+}
+
 impl From<cache::Stats> for KeyStats {
     fn from(stats: cache::Stats) -> Self {
-        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         Self {
             url: stats.url,
             kids: stats.kids,

@@ -45,7 +45,7 @@ export declare class NativeClient {
 /** The outcomes of a batch, in the order in which the tokens came. */
 export interface Checked {
   /**
-   * The JSON of two arrays, payloads and headers. A header that is the same as the one before is 1.
+   * The JSON of two arrays, payloads and headers. A header that is to be a copy of the one before is 1.
    * Where a payload is `null`, the header is `null` too if the token was refused, and 0 if its keys
    * must be waited for. One text takes less to parse than many, and a column of equal shapes less
    * than a row of different ones.

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 
 import { getUser, StackAuth, verifyJwt } from '../index.js';
 import { startIssuer } from './support/cache-issuer.js';
+import { newSigner, sign } from './support/tokens.js';
 
 const times = <T>(count: number, make: (n: number) => T) =>
   Array.from({ length: count }, (_, n) => make(n));
@@ -27,6 +28,35 @@ describe('many calls at once', () => {
             ? { status: 'fulfilled', value: { payload: { n } } }
             : { reason: { code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED' } };
         expect(outcome).toMatchObject(expected);
+      }
+    }
+  });
+
+  test('each get a payload and a header of their own', async () => {
+    const issuer = await startIssuer();
+    const key = newSigner('k');
+    const options = {
+      ...issuer.options,
+      keys: { jwks: { keys: [{ ...key.jwk }] }, uat: Date.now() },
+      tokenCacheBytes: 0,
+    };
+    const iss = `${issuer.url}/api/v1/projects/${issuer.projectId}`;
+    const exp = Math.floor(Date.now() / 1_000) + 60;
+    for (const header of [{ typ: 'JWT' }, { nested: { list: [1] } }]) {
+      const tokens = times(20, (n) =>
+        sign(
+          { alg: 'ES256', kid: 'k', ...header },
+          { iss, aud: issuer.projectId, sub: `${n}`, exp, nested: { n } },
+          key,
+        ),
+      );
+      const results = await Promise.all(tokens.map((token) => verifyJwt(token, options)));
+      for (const [n, { payload, protectedHeader }] of results.entries()) {
+        expect(protectedHeader).toEqual({ alg: 'ES256', kid: 'k', ...header });
+        expect(payload).toMatchObject({ sub: `${n}`, nested: { n } });
+        protectedHeader.kid = 'changed';
+        (payload.nested as any).n = 'changed';
+        (protectedHeader.nested as any)?.list.push(2);
       }
     }
   });

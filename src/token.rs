@@ -107,6 +107,11 @@ fn decode(part: &str, text: &str) -> Result<Vec<u8>> {
 }
 
 impl Header {
+    /// Whether there is no object and no array in it, as far as can be told at a glance.
+    pub fn is_flat(&self) -> bool {
+        !self.json.get(1..).unwrap_or_default().contains(['{', '['])
+    }
+
     /// One after the other, the tokens under a key have the same header, so the last one is kept.
     fn parse(encoded: &str) -> Result<Arc<Self>> {
         thread_local! {

@@ -56,7 +56,7 @@ impl Job {
 /// The outcomes of a batch, in the order in which the tokens came.
 #[napi(object, object_from_js = false)]
 pub struct Checked {
-    /// The JSON of two arrays, payloads and headers. A header that is the same as the one before is 1.
+    /// The JSON of two arrays, payloads and headers. A header that is to be a copy of the one before is 1.
     /// Where a payload is `null`, the header is `null` too if the token was refused, and 0 if its keys
     /// must be waited for. One text takes less to parse than many, and a column of equal shapes less
     /// than a row of different ones.
@@ -164,7 +164,8 @@ impl Columns {
                     self.headers.push('1');
                 } else {
                     self.headers.push_str(&header.json);
-                    self.last_header = Some(header);
+                    // A copy of one with objects inside would share them.
+                    self.last_header = header.is_flat().then_some(header);
                 }
             }
             Ok(None) => {

@@ -17,12 +17,14 @@ export declare class Abort {
 
 /**
  * Tokens whose signatures are to be checked on other threads, gathered in one turn of the event loop:
- * one hop for many takes the loop a tenth of the time that a hop for each does.
+ * one hop for many takes the loop a tenth of the time that a hop for each does. Each has a ticket, for
+ * JavaScript can be interrupted between putting it here and waiting for it, and nobody must get what
+ * another waits for.
  */
 export declare class Batch {
   constructor()
-  /** Checks the first so many. */
-  run(count: number): Promise<Checked>
+  /** Checks those with these tickets. One that is not there counts as one without keys. */
+  run(tickets: Array<number>): Promise<Checked>
 }
 
 export declare class NativeClient {
@@ -42,7 +44,7 @@ export declare class NativeClient {
   stats(): Stats
 }
 
-/** The outcomes of a batch, in the order in which the tokens came. */
+/** The outcomes of some tokens of a batch, in the order of their tickets. */
 export interface Checked {
   /**
    * The JSON of two arrays, payloads and headers. A header that is to be a copy of the one before is 1.

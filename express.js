@@ -62,7 +62,9 @@ function optionalUser(options) {
 function setUp(options, required) {
   const entries = entriesOf(options);
   const read = readOptions(entries, undefined, ALL_OPTIONS);
-  const { fetchUser = false, cookies = false, ...settings } = /** @type {any} */ (read);
+  const { fetchUser = false, cookies = false, ...rest } = /** @type {any} */ (read);
+  /** Without a prototype, as options are read. @type {any} */
+  const settings = Object.assign(Object.create(null), rest);
   const others = entries.filter(([name, value]) => !(name in OWN_OPTIONS) && value !== undefined);
   if (settings.client && others.length > 0) {
     const names = others.map(([name]) => name).join(', ');
@@ -251,7 +253,7 @@ function isStackAuthError(error) {
  * @param {StackAuth} client
  */
 function tellWhenToRetry(error, client) {
-  const { nextAttemptIn } = client.stats().keys;
+  const nextAttemptIn = client.stats()?.keys?.nextAttemptIn;
   if (nextAttemptIn !== undefined && isStackAuthError(error) && error.code.startsWith('ERR_JWKS')) {
     const value = answerHeaders(error, Math.max(1, Math.ceil(nextAttemptIn / 1_000)));
     Object.defineProperty(error, 'headers', { value, configurable: true, writable: true });
@@ -261,9 +263,9 @@ function tellWhenToRetry(error, client) {
 
 /**
  * @param {AuthResponse} response
- * @param {{ headers: Record<string, string> }} error
+ * @param {{ headers?: Record<string, string> }} error
  */
-function setHeaders(response, { headers }) {
+function setHeaders(response, { headers = {} }) {
   if (!response.headersSent) {
     for (const [name, value] of Object.entries(headers)) {
       response.setHeader(name, value);

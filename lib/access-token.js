@@ -61,6 +61,10 @@ function headersOf(request) {
     throw configError(`a request or headers are needed to find a token in, found ${found}`);
   }
   const { headers } = request;
+  // A polluted prototype gives nobody headers.
+  if (headers === /** @type {any} */ (Object.prototype).headers) {
+    return request;
+  }
   const has = typeof headers === 'object' && headers !== null && !Array.isArray(headers);
   return has ? headers : request;
 }
@@ -151,7 +155,7 @@ function ofCookies(header) {
       if (!Array.isArray(array)) {
         throw malformed(cookie);
       }
-      return tokenOrNone(array[1] ?? null, cookie);
+      return tokenOrNone(array.at(1) ?? null, cookie);
     }
   }
   return [];

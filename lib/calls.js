@@ -28,7 +28,7 @@ const { Templates } = require('./templates.js');
  */
 
 /** As in src/binding/batch.rs. */
-const RECALL = 2;
+const RECALL = -1;
 /** Bounded, for a server of many tenants; what is dropped is only made again. */
 const MAX_CLIENTS = 4_096;
 /** @type {Map<string, Native>} */
@@ -61,7 +61,7 @@ function bind({ currentDate, signal, keys, ...others }) {
 /** @param {object} settings */
 function create(settings) {
   const client = NativeClient.create(settings);
-  if ('code' in client) {
+  if (isFailure(client)) {
     throw new StackAuthError(client);
   }
   return { client, check: client.verifier(checks.batch) };
@@ -88,7 +88,8 @@ function verify(bound, caller, accessToken) {
   if (signal?.aborted) {
     throw abortError(signal, siteOf(caller));
   }
-  let verdict = check(accessToken, checks.how, currentDate);
+  const ticket = checks.ticket();
+  let verdict = check(accessToken, ticket, currentDate);
   if (typeof verdict === 'number') {
     const known = templates.copy(verdict);
     if (known) {
@@ -101,7 +102,7 @@ function verify(bound, caller, accessToken) {
     }
   }
   if (verdict === null) {
-    return orAborted(checks.gathered(), signal);
+    return orAborted(checks.gathered(ticket), signal);
   }
   if (verdict === undefined) {
     return verifyWithKeys(bound, caller, accessToken);
@@ -125,7 +126,7 @@ function conclude(bound, caller, accessToken, outcome) {
   if (outcome === undefined) {
     return verifyWithKeys(bound, caller, accessToken);
   }
-  if ('code' in outcome) {
+  if (isFailure(outcome)) {
     throw new StackAuthError(outcome);
   }
   return outcome;
@@ -156,7 +157,7 @@ function ask({ client, currentDate, signal }, caller, start) {
   }
   const abort = signal && new Abort();
   const outcome = start(client, currentDate, abort);
-  if ('code' in outcome) {
+  if (isFailure(outcome)) {
     throw new StackAuthError(outcome, site);
   }
   return settle(orAborted(outcome, signal, abort, site), site);
@@ -172,6 +173,16 @@ async function settle(pending, site) {
     return JSON.parse(outcome);
   }
   throw new StackAuthError(outcome, site);
+}
+
+/**
+ * By a member of its own: `Object.prototype` may have one of that name.
+ *
+ * @param {object} outcome
+ * @returns {outcome is Failure}
+ */
+function isFailure(outcome) {
+  return Object.hasOwn(outcome, 'code');
 }
 
 /**

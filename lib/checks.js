@@ -10,6 +10,12 @@ const { Batch } = require('../binding.js');
  */
 
 /**
+ * What became of a check; `undefined` if keys must be waited for.
+ *
+ * @typedef {Verified | Failure | undefined} Outcome
+ */
+
+/**
  * Where signatures are checked. One that is alone is checked in place, since a hop to another thread
  * and back takes longer than it saves. From the second that is under way at the same time, they are
  * gathered until the end of the turn and go to other threads in chunks.
@@ -20,12 +26,12 @@ const THREADS = availableParallelism();
 const CHUNK = 16;
 /** As in src/binding/batch.rs. */
 const IN_PLACE = 0;
-const GATHER = 1;
 const SAME = 1;
 
 const batch = new Batch();
-/** @type {Array<(outcome: Verified | Failure | undefined | Promise<never>) => void>} */
-const waiting = [];
+/** @type {Array<{ ticket: number, resolve: (outcome: Outcome | Promise<never>) => void }>} */
+let waiting = [];
+let tickets = 0;
 /** Checks made in place since the last turn, gathered, or on other threads. */
 let underWay = 0;
 let chunksUnderWay = 0;
@@ -34,29 +40,35 @@ const checks = {
   /** What verifiers put checks into. */
   batch,
 
-  get how() {
-    return underWay > 0 ? GATHER : IN_PLACE;
+  /** A ticket to put a check into the batch under, or `IN_PLACE` if it is alone. */
+  ticket() {
+    if (underWay === 0) {
+      return IN_PLACE;
+    }
+    tickets += 1;
+    return tickets;
   },
 
   /** A check was made in place: those that follow before the caller goes on are not alone. */
   countInPlace() {
-    underWay += 1;
     resolved.then(leave);
+    underWay += 1;
   },
 
   /**
-   * A check was put into the batch. `undefined` comes back if keys must be waited for.
+   * A check was put into the batch. It is sent from a stack of its own, for that of the caller may end
+   * at any depth, and must take nobody else's check along.
    *
-   * @returns {Promise<Verified | Failure | undefined>}
+   * @param {number} ticket
+   * @returns {Promise<Outcome>}
    */
-  gathered() {
-    underWay += 1;
+  gathered(ticket) {
     return new Promise((resolve) => {
-      if (waiting.push(resolve) === THREADS * CHUNK) {
-        sendAll();
-      } else if (waiting.length === 1) {
+      if (waiting.length === 0) {
         resolved.then(sendAll);
       }
+      waiting.push({ ticket, resolve });
+      underWay += 1;
     });
   },
 };
@@ -66,12 +78,14 @@ const leave = () => {
   underWay -= 1;
 };
 
-/** As soon as there is a chunk for each thread, or at the end of the turn; no thread is left idle. */
+/** At the end of the turn: chunks of a size, and something for each idle thread. */
 function sendAll() {
-  const chunks = Math.max(THREADS - chunksUnderWay, Math.ceil(waiting.length / CHUNK));
-  const size = Math.ceil(waiting.length / chunks);
-  while (waiting.length > 0) {
-    send(waiting.splice(0, size));
+  const all = waiting;
+  waiting = [];
+  const chunks = Math.max(THREADS - chunksUnderWay, Math.ceil(all.length / CHUNK));
+  const size = Math.ceil(all.length / chunks);
+  for (let start = 0; start < all.length; start += size) {
+    send(all.slice(start, start + size));
   }
 }
 
@@ -79,21 +93,21 @@ function sendAll() {
 async function send(chunk) {
   chunksUnderWay += 1;
   try {
-    const { json, failures } = await batch.run(chunk.length);
+    const { json, failures } = await batch.run(chunk.map(({ ticket }) => ticket));
     const [payloads, headers] = JSON.parse(json);
     let header = {};
     let refused = 0;
-    for (let at = 0; at < chunk.length; at += 1) {
+    for (const [at, { resolve }] of chunk.entries()) {
       const payload = payloads[at];
       if (payload !== null) {
         header = headers[at] === SAME ? { ...header } : headers[at];
-        chunk[at]?.({ payload, protectedHeader: header });
+        resolve({ payload, protectedHeader: header });
       } else {
-        chunk[at]?.(headers[at] === null ? failures[refused++] : undefined);
+        resolve(headers[at] === null ? failures[refused++] : undefined);
       }
     }
   } catch (error) {
-    for (const resolve of chunk) {
+    for (const { resolve } of chunk) {
       resolve(Promise.reject(error));
     }
   } finally {

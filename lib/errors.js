@@ -11,7 +11,8 @@ class StackAuthError extends Error {
    * @param {{ stack?: string | undefined }} [site] where the call was made, if it no longer is on the stack
    */
   constructor(failure, site) {
-    const { message, details, cause, ...members } = failure;
+    // Without a prototype, for it may have been given members of those names.
+    const { message, details, cause, ...members } = Object.assign(Object.create(null), failure);
     super(message, cause === undefined ? undefined : { cause: stackless(cause) });
     Object.assign(this, members);
     if (details !== undefined) {

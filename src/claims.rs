@@ -120,8 +120,12 @@ impl Claims {
     /// Bytes on the heap, but for what is shared.
     pub fn size(&self) -> usize {
         match &self.aud {
-            Claim::Is(Audience::Many(members, _)) => {
-                members.iter().map(|member| size_of::<String>() + member.len()).sum()
+            Claim::Is(Audience::Many(members, found)) => {
+                /// What the allocator adds to each text.
+                const ADDED: usize = 32;
+                let members = members.iter().map(|member| member.len() + ADDED).sum::<usize>()
+                    + members.capacity() * size_of::<String>();
+                members + found.len()
             }
             _ => 0,
         }

@@ -97,7 +97,7 @@ impl VerifiedJwt {
 
     /// Bytes that it takes, more or less.
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.text.len() + self.header.json.len() + self.claims.size()
+        size_of::<Self>() + self.text.len() + self.header.size() + self.claims.size()
     }
 }
 

@@ -107,6 +107,11 @@ fn decode(part: &str, text: &str) -> Result<Vec<u8>> {
 }
 
 impl Header {
+    /// Bytes that it takes, more or less.
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + 2 * self.json.len() + self.encoded.len()
+    }
+
     /// Whether there is no object and no array in it, as far as can be told at a glance.
     pub fn is_flat(&self) -> bool {
         !self.json.get(1..).unwrap_or_default().contains(['{', '['])

@@ -1,5 +1,6 @@
 //! The verification of tokens as far as it goes without waiting, and of many at once on other threads.
 
+use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,20 +20,37 @@ use crate::verify::{Client, Known, Verified};
 type Verdict = Either5<f64, String, Failure, Null, Undefined>;
 
 /// Of a token, what to do with it (`how`), and the time to judge it by.
-pub type Verifier<'env> = Function<'env, FnArgs<(Unknown<'env>, u32, Option<f64>)>, Verdict>;
+pub type Verifier<'env> = Function<'env, FnArgs<(Unknown<'env>, i64, Option<f64>)>, Verdict>;
 
-/// What `verify` does with a token, if not check it here and now or tell its number.
-mod how {
-    /// If it is new, it is put into the batch.
-    pub const GATHER: u32 = 1;
+/// What `verify` does with a token, as the number that it is given says.
+#[derive(Clone, Copy)]
+enum How {
+    /// If it is new, its signature is checked here and now.
+    InPlace,
     /// If it was seen before, its JSON is wanted: its number is news to the thread.
-    pub const RECALL: u32 = 2;
+    Recall,
+    /// If it is new, it is put into the batch under this ticket.
+    Gather(i64),
+}
+
+impl From<i64> for How {
+    fn from(number: i64) -> Self {
+        match number {
+            0 => Self::InPlace,
+            ..0 => Self::Recall,
+            ticket => Self::Gather(ticket),
+        }
+    }
 }
 
 /// Tokens whose signatures are to be checked on other threads, gathered in one turn of the event loop:
-/// one hop for many takes the loop a tenth of the time that a hop for each does.
+/// one hop for many takes the loop a tenth of the time that a hop for each does. Each has a ticket, for
+/// JavaScript can be interrupted between putting it here and waiting for it, and nobody must get what
+/// another waits for.
 #[napi]
-pub struct Batch(Arc<Mutex<Vec<Job>>>);
+pub struct Batch(Arc<Mutex<Jobs>>);
+
+type Jobs = BTreeMap<i64, Job>;
 
 struct Job {
     client: Arc<Client>,
@@ -53,7 +71,7 @@ impl Job {
     }
 }
 
-/// The outcomes of a batch, in the order in which the tokens came.
+/// The outcomes of some tokens of a batch, in the order of their tickets.
 #[napi(object, object_from_js = false)]
 pub struct Checked {
     /// The JSON of two arrays, payloads and headers. A header that is to be a copy of the one before is 1.
@@ -73,18 +91,27 @@ impl Batch {
         Self(Arc::default())
     }
 
-    /// Checks the first so many.
+    /// Checks those with these tickets. One that is not there counts as one without keys.
     #[napi(catch_unwind, ts_return_type = "Promise<Checked>")]
-    pub fn run<'env>(&self, env: &'env Env, count: u32) -> napi::Result<Object<'env>> {
-        let mut jobs = lock(&self.0);
-        let count = jobs.len().min(count as usize);
-        let jobs: Vec<Job> = jobs.drain(..count).collect();
+    pub fn run<'env>(&self, env: &'env Env, tickets: Vec<i64>) -> napi::Result<Object<'env>> {
+        let jobs = self.take(tickets);
         let (deferred, promise) = env.create_deferred()?;
         threads::spawn(move || match catch_unwind(AssertUnwindSafe(|| check_all(jobs))) {
             Ok(checked) => deferred.resolve(|_| Ok(checked)),
             Err(_) => deferred.reject(Error::from_reason("a check panicked")),
         });
         Ok(promise)
+    }
+
+    fn take(&self, tickets: Vec<i64>) -> Vec<Option<Job>> {
+        let oldest = tickets.iter().min().copied();
+        let mut jobs = lock(&self.0);
+        let taken = tickets.into_iter().map(|ticket| jobs.remove(&ticket)).collect();
+        // What is older is waited for by nobody.
+        if let Some(oldest) = oldest {
+            *jobs = jobs.split_off(&oldest);
+        }
+        taken
     }
 
     pub(super) fn verifier<'env>(
@@ -94,7 +121,7 @@ impl Batch {
     ) -> napi::Result<Verifier<'env>> {
         let batch = Arc::clone(&self.0);
         env.create_function_from_closure("verify", move |context| {
-            let how = context.get::<u32>(1)?;
+            let how = context.get::<i64>(1)?.into();
             let current_date = context.get::<Option<f64>>(2)?;
             text::with(context.get(0)?, |text| verify(&client, text, current_date, how, &batch))
                 .map(|verdict| verdict.unwrap_or_else(|error| Either5::C(failure(error))))
@@ -106,22 +133,19 @@ fn verify(
     client: &Arc<Client>,
     text: &str,
     current_date: Option<f64>,
-    how: u32,
-    batch: &Mutex<Vec<Job>>,
+    how: How,
+    batch: &Mutex<Jobs>,
 ) -> Result<Verdict> {
     if let Some(entry) = client.recall(text, current_date)? {
-        #[allow(clippy::cast_precision_loss)]
-        let id = entry.id as f64;
-        let news = how == how::RECALL;
-        return Ok(if news {
-            Either5::B(outcome::json(&entry.verified()))
-        } else {
-            Either5::A(id)
+        return Ok(match how {
+            How::Recall => Either5::B(outcome::json(&entry.verified())),
+            #[allow(clippy::cast_precision_loss)]
+            How::InPlace | How::Gather(_) => Either5::A(entry.id as f64),
         });
     }
     let job = Job { client: Arc::clone(client), text: text.to_owned(), current_date };
-    if how == how::GATHER {
-        lock(batch).push(job);
+    if let How::Gather(ticket) = how {
+        lock(batch).insert(ticket, job);
         return Ok(Either5::D(Null));
     }
     Ok(match job.run()? {
@@ -130,15 +154,15 @@ fn verify(
     })
 }
 
-fn check_all(jobs: Vec<Job>) -> Checked {
+fn check_all(jobs: Vec<Option<Job>>) -> Checked {
     let mut columns = Columns::default();
     for job in jobs {
-        columns.push(job.run());
+        columns.push(job.map_or(Ok(None), Job::run));
     }
     columns.into()
 }
 
-fn lock(jobs: &Mutex<Vec<Job>>) -> MutexGuard<'_, Vec<Job>> {
+fn lock(jobs: &Mutex<Jobs>) -> MutexGuard<'_, Jobs> {
     jobs.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

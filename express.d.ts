@@ -102,7 +102,8 @@ export interface AuthOptions extends StackAuthOptions, AccessTokenOptions {
   client?: StackAuth | undefined;
 
   /**
-   * Whether to ask Stack Auth for the user, for `request.auth.user`, before going on.
+   * Whether to ask Stack Auth for the user, for `request.auth.user`, before going on. Without a
+   * `secretServerKey`, and not with `accessType: "client"`, that is an `ERR_CONFIG` at once.
    *
    * @defaultValue `false`
    */

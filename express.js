@@ -5,7 +5,7 @@ const { isDeepStrictEqual } = require('node:util');
 const { StackAuth, accessTokenFrom } = require('./index.js');
 const { answerHeaders, describeToCaller } = require('./lib/challenge.js');
 const { callerError, configError } = require('./lib/errors.js');
-const { OPTIONS, describe, entriesOf, readOptions } = require('./lib/options.js');
+const { OPTIONS, describe, entriesOf, is, readOptions } = require('./lib/options.js');
 
 /**
  * @import { Auth, AuthResponse, JsonResponse } from './express.js'
@@ -35,8 +35,8 @@ const settingsOf = new WeakMap();
 /** @type {Table} */
 const OWN_OPTIONS = {
   client: ['a StackAuth', isClient],
-  fetchUser: ['a boolean', (value) => typeof value === 'boolean'],
-  cookies: ['a boolean', (value) => typeof value === 'boolean'],
+  fetchUser: ['a boolean', is('boolean')],
+  cookies: ['a boolean', is('boolean')],
 };
 const ALL_OPTIONS = { ...OPTIONS, ...OWN_OPTIONS };
 
@@ -71,6 +71,13 @@ function setUp(options, required) {
     throw configError(`a client has options already, so these do not count: ${names}`);
   }
   const client = settings.client ?? new StackAuth(Object.fromEntries(others));
+  const { accessType, secretServerKey } = settings;
+  if (fetchUser && !settings.client && accessType !== 'client' && secretServerKey === undefined) {
+    throw configError(
+      'fetchUser needs secretServerKey: pass the option, set HEXCLAVE_SECRET_SERVER_KEY or ' +
+        'STACK_SECRET_SERVER_KEY, or ask with accessType "client"',
+    );
+  }
   return { client, required, fetchUser, cookies, settings };
 }
 
@@ -86,7 +93,8 @@ function middleware(setup) {
       () => next(),
       (error) => {
         if (isStackAuthError(error)) {
-          setHeaders(response, tellWhenToRetry(error, setup.client));
+          tellWhenToRetry(error, setup.client);
+          setHeaders(response, error);
         }
         next(error);
       },
@@ -253,12 +261,14 @@ function isStackAuthError(error) {
  * @param {StackAuth} client
  */
 function tellWhenToRetry(error, client) {
+  if (error.status !== 503 || !error.code.startsWith('ERR_JWKS')) {
+    return;
+  }
   const nextAttemptIn = client.stats()?.keys?.nextAttemptIn;
-  if (nextAttemptIn !== undefined && isStackAuthError(error) && error.code.startsWith('ERR_JWKS')) {
+  if (nextAttemptIn !== undefined) {
     const value = answerHeaders(error, Math.max(1, Math.ceil(nextAttemptIn / 1_000)));
     Object.defineProperty(error, 'headers', { value, configurable: true, writable: true });
   }
-  return error;
 }
 
 /**

@@ -212,8 +212,8 @@ export interface VerifyJwtOptions {
   currentDate?: Date | undefined;
 
   /**
-   * Milliseconds for the whole call's network part. More than 0, and like all milliseconds here at
-   * most 2,147,483,647.
+   * Milliseconds for the whole call's network part; a fetch of keys gets 10 s at the most. More than 0,
+   * and like all milliseconds here at most 2,147,483,647.
    *
    * @defaultValue `5000`
    */
@@ -226,8 +226,8 @@ export interface VerifyJwtOptions {
   signal?: AbortSignal | undefined;
 
   /**
-   * Milliseconds in which a key set is fresh. A shorter `Cache-Control: max-age` wins, if it is
-   * not below 30 s. In the last fifth the set is refreshed in the background.
+   * Milliseconds in which a key set is fresh. A shorter `Cache-Control: max-age` wins, but
+   * counts as 30 s at least. In the last fifth the set is refreshed in the background.
    *
    * @defaultValue `600_000`
    */

@@ -127,6 +127,8 @@ export interface StackAuthStandIn {
    * those before these go.
    *
    * @param options `withdraw: true` withdraws all old keys at once, and with them the tokens
+   *
+   * @throws `TypeError` on an unknown option
    */
   rotateKeys(options?: { withdraw?: boolean | undefined }): void;
 
@@ -139,13 +141,13 @@ export interface StackAuthStandIn {
    * - `'error'`: status 500
    * - `'rateLimit'`: status 429, with `Retry-After` if `retryAfter` is there
    *
-   * @throws `TypeError` on an unknown kind
+   * @throws `TypeError` on an unknown kind or option
    */
   outage(kind: OutageKind, options?: OutageOptions): Promise<void>;
 
   /**
-   * Ends the outage. After a failed fetch `stack-auth-native` waits for 250 ms and more before the
-   * next: see `stats().keys.nextAttemptIn`.
+   * Ends the outage. After a failed fetch `stack-auth-native` waits for 125 to 250 ms before the next,
+   * and up to 30 s after further ones: see `stats().keys.nextAttemptIn`.
    */
   recover(): Promise<void>;
 

@@ -145,8 +145,10 @@ class StackAuthStandIn {
     return this.#project.users.delete(idOf(user));
   }
 
-  rotateKeys({ withdraw = false } = {}) {
-    this.#project.keys.rotate(withdraw);
+  /** @param {{ withdraw?: boolean | undefined }} [options] */
+  rotateKeys(options = {}) {
+    checkNames('rotateKeys', options, ['withdraw']);
+    this.#project.keys.rotate(options.withdraw ?? false);
   }
 
   /**
@@ -157,6 +159,7 @@ class StackAuthStandIn {
     if (!Object.hasOwn(OUTAGES, kind)) {
       throw new TypeError(`an outage is one of ${Object.keys(OUTAGES).join(', ')}`);
     }
+    checkNames('outage', options, ['retryAfter']);
     await this.recover();
     this.#outage = () => OUTAGES[kind](options);
     if (kind === 'refuse') {

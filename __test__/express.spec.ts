@@ -340,6 +340,7 @@ describe('a mistake in the options', () => {
     [{ client: {} }, 'client must be a StackAuth, found object'],
     [{ ...options, client: new StackAuth(options) }, 'so these do not count: projectId'],
     [{ ...options, timeout: -1 }, 'timeout'],
+    [{ ...options, fetchUser: true }, 'fetchUser needs secretServerKey'],
     [{ projectId: 'no such/name' }, 'projectId'],
     ['projectId', 'options must be an object'],
   ])('shows at once: %o', (wrong, message) => {

@@ -301,6 +301,8 @@ describe('an outage', () => {
   test('of an unknown kind is an error', async () => {
     const stack = await start();
     await expect(stack.outage('toString' as OutageKind)).rejects.toThrow(TypeError);
+    await expect(stack.outage('rateLimit', { retryafter: 1 } as object)).rejects.toThrow(TypeError);
+    expect(() => stack.rotateKeys({ withdrawn: true } as object)).toThrow(TypeError);
   });
 });
 

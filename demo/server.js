@@ -5,7 +5,7 @@ import path from 'node:path';
 
 import express from 'express';
 
-import { StackAuth, StackAuthError } from '../index.js';
+import { accessTokenFrom, StackAuth, StackAuthError } from '../index.js';
 
 /**
  * @import { ErrorRequestHandler, Request, Response } from 'express'
@@ -93,7 +93,7 @@ const answerErrors = (error, _request, response, next) => {
 
 /** @param {Request} request */
 function tokenOf(request) {
-  return request.get('x-stack-access-token') ?? '';
+  return accessTokenFrom(request) ?? '';
 }
 
 /**

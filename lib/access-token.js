@@ -1,7 +1,7 @@
 'use strict';
 
 const { callerError, configError } = require('./errors.js');
-const { describe, entriesOf, readOptions } = require('./options.js');
+const { describe, entriesOf, is, readOptions } = require('./options.js');
 
 /** @import { Table } from './options.js' */
 
@@ -10,7 +10,7 @@ const MAX_CONTAINER = 65_536;
 const COOKIES = ['hexclave-access', 'stack-access'];
 
 /** @type {Table} */
-const OPTIONS = { cookies: ['a boolean', (value) => typeof value === 'boolean'] };
+const OPTIONS = { cookies: ['a boolean', is('boolean')] };
 
 /**
  * How each header's value is read, in the order in which they are asked.

@@ -164,4 +164,4 @@ function describe(value) {
   return isDate(value) ? 'a Date' : typeof value;
 }
 
-module.exports = { OPTIONS, describe, entriesOf, fromEnvironment, readOptions };
+module.exports = { OPTIONS, describe, entriesOf, fromEnvironment, is, readOptions };

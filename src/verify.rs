@@ -107,7 +107,8 @@ impl Client {
             return Ok(None);
         };
         let counts = self
-            .keys_at_hand(entry.jwt.kid())
+            .keys
+            .at_hand(entry.jwt.kid(), self.config.limits)
             .is_some_and(|snapshot| entry.jwt.is_signed_by(&snapshot.keys));
         if !counts {
             return Ok(None);
@@ -127,20 +128,13 @@ impl Client {
     fn try_open(&self, text: String) -> Result<Known> {
         let jwt = UnverifiedJwt::parse(text)?;
         admit(jwt.excluded_user_type(&self.config.policy))?;
-        match self.keys_at_hand(jwt.kid()) {
+        match self.keys.at_hand(jwt.kid(), self.config.limits) {
             None => Ok(Known::Keyless(jwt)),
             Some(snapshot) => {
                 has_key(&snapshot, jwt.kid())?;
                 Ok(Known::Unchecked(jwt, snapshot))
             }
         }
-    }
-
-    /// The key set that has the last word on `kid`, if nobody needs to wait for it.
-    fn keys_at_hand(&self, kid: &Kid) -> Option<Arc<Snapshot>> {
-        let limits = self.config.limits;
-        let fresh = self.keys.fresh(limits).filter(|set| set.keys.select(kid).next().is_some());
-        fresh.or_else(|| self.keys.at_hand(kid, limits))
     }
 
     /// A token that is good, and remembered from now on.

@@ -82,7 +82,7 @@ fn refusal(status: StatusCode) -> Error {
         return Error::new(
             Code::Config,
             "the issuer knows no such project: expected 200 for the JSON Web Key Set, found 404; \
-             check projectId and baseUrl",
+             check projectId and baseUrl (which is without /api/v1)",
         );
     }
     Error::new(

@@ -20,7 +20,7 @@ use crate::token::Kid;
 
 pub use self::policy::Snapshot;
 
-/// However patient a caller is, a connection that hangs is given up, and another attempt made.
+/// However patient a caller is, a connection that hangs is given up; the next caller tries again.
 const MAX_ATTEMPT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
@@ -77,15 +77,15 @@ impl KeyCache {
         cache
     }
 
-    /// The set at hand, if it is so fresh that nothing needs to be done about it.
-    pub fn fresh(&self, limits: Limits) -> Option<Arc<Snapshot>> {
-        let current = self.current.load();
-        let snapshot = current.as_ref().filter(|set| set.is_fresh(clock::now(), limits))?;
-        Some(Arc::clone(snapshot))
-    }
-
     /// The set that has the last word on `kid`, if nobody needs to wait for it.
     pub fn at_hand(&self, kid: &Kid, limits: Limits) -> Option<Arc<Snapshot>> {
+        // Without the lock, where the set is so fresh that nothing needs to be done about it.
+        if let Some(set) = self.current.load().as_ref()
+            && set.is_fresh(clock::now(), limits)
+            && set.keys.select(kid).next().is_some()
+        {
+            return Some(Arc::clone(set));
+        }
         // The most impatient is told what is known; whether to fetch is for `get` to say.
         match self.lock().decide(kid, Duration::ZERO, limits) {
             Action::Use(snapshot) => Some(snapshot),

@@ -6,7 +6,7 @@ import path from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { newConsumer, root, run } from './support/consumer.js';
+import { newConsumer, root } from './support/consumer.js';
 
 const modules = path.join(root, 'node_modules');
 let consumer: Awaited<ReturnType<typeof newConsumer>>;
@@ -89,24 +89,14 @@ test('an outage signs nobody out', async () => {
 });
 `;
 
-async function outputOf(command: string[]): Promise<string> {
-  const { NODE_OPTIONS, VITEST, ...env } = process.env;
-  const { stdout, stderr } = await run(process.execPath, command, {
-    cwd: consumer.project,
-    env: { ...env, FORCE_COLOR: '0', NO_COLOR: '1' },
-    timeout: 60_000,
-  }).catch((failure) => failure);
-  return stdout + stderr;
-}
-
 test('a newcomer’s project compiles, strictly', async () => {
   const tsc = path.join(modules, 'typescript/bin/tsc');
-  expect(await outputOf([tsc, '--project', 'tsconfig.json'])).toBe('');
+  expect(await consumer.outputOf([tsc, '--project', 'tsconfig.json'])).toBe('');
 });
 
 test('a newcomer’s project passes its specs', async () => {
   const vitest = path.join(modules, 'vitest/vitest.mjs');
-  const output = await outputOf([vitest, 'run', '--root=.']);
+  const output = await consumer.outputOf([vitest, 'run', '--root=.']);
   expect(output).toMatch(/Test Files +2 passed \(2\)/);
   expect(output).toMatch(/Tests +4 passed \(4\)/);
 }, 90_000);

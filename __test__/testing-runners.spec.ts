@@ -5,7 +5,7 @@ import path from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
-import { newConsumer, root, run } from './support/consumer.js';
+import { newConsumer, root } from './support/consumer.js';
 
 let consumer: Awaited<ReturnType<typeof newConsumer>>;
 beforeAll(async () => {
@@ -91,20 +91,9 @@ test.each([
   'works in $runner',
   async ({ file, code, command, passed }) => {
     await writeFile(path.join(consumer.project, file), code + SPEC);
-    const output = await outputOf(command);
+    const output = await consumer.outputOf(command);
     expect(output).toMatch(passed);
     expect(output).not.toMatch(/did not exit|open handle|failed to exit/i);
   },
   90_000,
 );
-
-async function outputOf(command: string[]): Promise<string> {
-  // What this runner tells its children would have them report to it.
-  const { NODE_OPTIONS, NODE_TEST_CONTEXT, VITEST, ...env } = process.env;
-  const { stdout, stderr } = await run(process.execPath, command, {
-    cwd: consumer.project,
-    env: { ...env, FORCE_COLOR: '0', NO_COLOR: '1' },
-    timeout: 60_000,
-  }).catch((failure) => failure);
-  return stdout + stderr;
-}

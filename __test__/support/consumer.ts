@@ -23,5 +23,22 @@ export async function newConsumer() {
     const [from, to] = [root, project].map((dir) => path.join(dir, 'node_modules', types));
     await cp(from as string, to as string, { recursive: true });
   }
-  return { project, packed, tarball, remove: () => rm(project, { recursive: true, force: true }) };
+  /** All that a Node process in the project prints, whether it fails or not. */
+  async function outputOf(command: string[]): Promise<string> {
+    // What this runner tells its children would have them report to it.
+    const { NODE_OPTIONS, NODE_TEST_CONTEXT, VITEST, ...env } = process.env;
+    const { stdout, stderr } = await run(process.execPath, command, {
+      cwd: project,
+      env: { ...env, FORCE_COLOR: '0', NO_COLOR: '1' },
+      timeout: 60_000,
+    }).catch((failure) => failure);
+    return stdout + stderr;
+  }
+  return {
+    project,
+    packed,
+    tarball,
+    outputOf,
+    remove: () => rm(project, { recursive: true, force: true }),
+  };
 }

@@ -1,7 +1,6 @@
 //! Who is calling? The verification of Stack Auth access tokens, and the question to `users/me`.
 //!
-//! The road of a token is `verify.rs`. `token`, `keys`, `signature`, `claims` and `cache::policy`
-//! take bytes and times, and know neither tokio nor Node; `binding` alone knows Node.
+//! The road of a token is `verify.rs`; `DESIGN.md` says which of the others know what.
 
 mod binding;
 pub mod cache;

@@ -95,9 +95,17 @@ impl Client {
     /// As far as it goes without waiting, and without cryptography.
     pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<Known> {
         match self.recall(text, current_date)? {
-            Some(entry) => Ok(Known::Good(entry)),
+            Some(entry) => {
+                self.count_remembered();
+                Ok(Known::Good(entry))
+            }
             None => self.open(text.to_owned()),
         }
+    }
+
+    /// For who calls [`Self::recall`], which one verification may do twice.
+    pub fn count_remembered(&self) {
+        count(&self.counts.remembered);
     }
 
     /// A token that was seen before, if the key that it was good under still counts.
@@ -116,7 +124,6 @@ impl Client {
         admit(entry.jwt.excluded_user_type(&self.config.policy))
             .and_then(|()| entry.jwt.validate(&self.config.policy, now_seconds(current_date)))
             .inspect_err(|_| count(&self.counts.refused))?;
-        count(&self.counts.remembered);
         Ok(Some(entry))
     }
 

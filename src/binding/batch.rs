@@ -139,8 +139,12 @@ fn verify(
     if let Some(entry) = client.recall(text, current_date)? {
         return Ok(match how {
             How::Recall => Either5::B(outcome::json(&entry.verified())),
-            #[allow(clippy::cast_precision_loss)]
-            How::InPlace | How::Gather(_) => Either5::A(entry.id as f64),
+            How::InPlace | How::Gather(_) => {
+                client.count_remembered();
+                #[allow(clippy::cast_precision_loss)]
+                let id = entry.id as f64;
+                Either5::A(id)
+            }
         });
     }
     let job = Job { client: Arc::clone(client), text: text.to_owned(), current_date };

@@ -44,6 +44,14 @@ export declare class NativeClient {
   stats(): Stats
 }
 
+export interface CacheStats {
+  hits: number
+  misses: number
+  entries: number
+  bytes: number
+  maxBytes: number
+}
+
 /** The outcomes of some tokens of a batch, in the order of their tickets. */
 export interface Checked {
   /**
@@ -97,20 +105,38 @@ export interface Failure {
   cause?: string
 }
 
+/** A fetch of keys that has ended; `failure` says that it brought none. */
+export interface KeyFetch {
+  url: string
+  /** Milliseconds. */
+  duration: number
+  kids: Array<string>
+  failure?: Failure
+  failuresInARow: number
+  nextAttemptIn?: number
+}
+
 export interface KeyStats {
   url: string
   kids: Array<string>
   age?: number
   fetches: number
   failedFetches: number
+  lastFetchAt?: number
   failuresInARow: number
   lastError?: string
   nextAttemptIn?: number
 }
 
+/** Until the thread ends, which this does not put off. */
+export declare function onKeyFetch(listener: (arg0: KeyFetch) => void): void
+
 export interface Stats {
   keys: KeyStats
   verifications: Verifications
+  rejections: Record<string, number>
+  tokenCache: CacheStats
+  userCache: CacheStats
 }
 
 export interface Verifications {

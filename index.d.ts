@@ -471,7 +471,10 @@ export interface ExportedKeys {
   uat: number;
 }
 
-/** What {@link StackAuth.stats} returns. */
+/**
+ * What {@link StackAuth.stats} returns. Counts begin with the process (`keys`, `tokenCache`, `userCache`) or
+ * with the thread's first use of the client's options (`verifications`, `rejections`), and only grow.
+ */
 export interface StackAuthStats {
   /** The key set that this client uses, with all others in this process that name the same. */
   keys: {
@@ -485,7 +488,9 @@ export interface StackAuthStats {
     fetches: number;
     /** Fetches that brought no key set. */
     failedFetches: number;
-    /** Of those, how many since the last that did. */
+    /** When the last fetch ended, whatever it brought, in milliseconds since 1970; absent before. */
+    lastFetchAt?: number;
+    /** Of the failed fetches, how many since the last that brought a set. */
     failuresInARow: number;
     /** Why the last fetch failed; absent if it did not. */
     lastError?: StackAuthErrorCode;
@@ -504,6 +509,90 @@ export interface StackAuthStats {
     /** Tokens that were refused, with a status of 401 or 403. */
     refused: number;
   };
+  /**
+   * How many calls under this client's options were rejected with each code that occurred, in this thread.
+   * Not among them: options that could not be read, requests without a token, aborted calls that ended well.
+   */
+  rejections: { [code in StackAuthErrorCode]?: number };
+  /** The tokens whose signature was found good; one cache for all who name the same `tokenCacheBytes`. */
+  tokenCache: CacheStats;
+  /** The answers that `getUser` shares; one cache for the process, and only calls with a `maxAge` use it. */
+  userCache: CacheStats;
+}
+
+/** How well a cache does, and how full it is. */
+export interface CacheStats {
+  /** Lookups that found something: for an answer of `getUser`, also one that was on its way. */
+  hits: number;
+  /** Lookups that did not. */
+  misses: number;
+  /** What is in it. */
+  entries: number;
+  /** How much memory that takes. */
+  bytes: number;
+  /** How much it may take; 0 if the cache is off. */
+  maxBytes: number;
+}
+
+/**
+ * The message of the channel `stack-auth-native:keys:refresh` of `node:diagnostics_channel`: a fetch of
+ * keys brought a set, or that there is no newer one. Each thread that has loaded the package is told of each
+ * fetch of the process. Without a subscriber a channel costs next to nothing.
+ *
+ * @example
+ * ```ts
+ * import { subscribe } from 'node:diagnostics_channel';
+ *
+ * subscribe('stack-auth-native:keys:refresh', (message) => {
+ *   const { url, kids } = message as KeysRefreshMessage;
+ *   console.log(`${url} has the keys ${kids.join(', ')}`);
+ * });
+ * ```
+ */
+export interface KeysRefreshMessage {
+  /** Where the set was fetched from. */
+  url: string;
+  /** How long the fetch took, in milliseconds. */
+  duration: number;
+  /** The `kid` of each usable key that counts from now on. */
+  kids: string[];
+}
+
+/**
+ * The message of the channel `stack-auth-native:keys:error` of `node:diagnostics_channel`: a fetch of keys
+ * brought none. Known keys may still count (`staleIfError`), so callers may not have noticed.
+ */
+export interface KeysErrorMessage {
+  /** Where the set was to be fetched from. */
+  url: string;
+  /** How long the fetch took, in milliseconds. */
+  duration: number;
+  /** What went wrong. */
+  error: StackAuthError;
+  /** How many fetches have failed since the last that brought a set. */
+  failuresInARow: number;
+  /** Milliseconds until the next fetch is tried. */
+  nextAttemptIn: number;
+}
+
+/**
+ * The message of the channel `stack-auth-native:verify` of `node:diagnostics_channel`: a call of
+ * {@link verifyJwt} or {@link getUser} has ended, the middleware's among them, in this thread. It is
+ * published just before the call's promise settles. Options that could not be read make no message.
+ */
+export interface VerifyMessage {
+  /** Which of the two. */
+  operation: 'verifyJwt' | 'getUser';
+  /** The option of that name. */
+  projectId: string;
+  /** How long the call took, in milliseconds. */
+  duration: number;
+  /** Whose token it was; absent if the call was rejected. */
+  userId?: string;
+  /** The code of the rejection; absent if there was none. */
+  code?: StackAuthErrorCode | 'ABORT_ERR';
+  /** What the call was rejected with. */
+  error?: unknown;
 }
 
 /** Every code that a {@link StackAuthError} can have; where jose has one, it is jose's. */

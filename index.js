@@ -2,6 +2,7 @@
 
 const { accessTokenFrom } = require('./lib/access-token.js');
 const { ask, bind, conclude, verify } = require('./lib/calls.js');
+const channels = require('./lib/channels.js');
 const { StackAuthError } = require('./lib/errors.js');
 const { entriesOf, readOptions } = require('./lib/options.js');
 const { boundOf } = require('./lib/recent.js');
@@ -19,6 +20,9 @@ const { boundOf } = require('./lib/recent.js');
  */
 async function verifyJwt(accessToken, options) {
   const bound = boundOf(options);
+  if (channels.verify.hasSubscribers) {
+    return publishedVerification(bound, verifyJwt, accessToken);
+  }
   const verified = verify(bound, verifyJwt, accessToken);
   return verified instanceof Promise
     ? conclude(bound, verifyJwt, accessToken, await verified)
@@ -52,6 +56,9 @@ class StackAuth {
   async verifyJwt(accessToken, perCall) {
     const bound = this.#with(perCall);
     const { verifyJwt: caller } = StackAuth.prototype;
+    if (channels.verify.hasSubscribers) {
+      return publishedVerification(bound, caller, accessToken);
+    }
     const verified = verify(bound, caller, accessToken);
     return verified instanceof Promise
       ? conclude(bound, caller, accessToken, await verified)
@@ -95,8 +102,31 @@ class StackAuth {
  * @param {Function} caller
  * @param {unknown} accessToken
  */
+function publishedVerification(bound, caller, accessToken) {
+  return channels.published(
+    'verifyJwt',
+    bound,
+    async () => conclude(bound, caller, accessToken, await verify(bound, caller, accessToken)),
+    ({ payload }) => payload.sub,
+  );
+}
+
+/**
+ * @param {Bound} bound
+ * @param {Function} caller
+ * @param {unknown} accessToken
+ */
 function user(bound, caller, accessToken) {
-  return ask(bound, caller, (client, date, abort) => client.getUser(accessToken, date, abort));
+  const call = () =>
+    ask(bound, caller, (client, date, abort) => client.getUser(accessToken, date, abort));
+  return channels.verify.hasSubscribers
+    ? channels.published(
+        'getUser',
+        bound,
+        async () => call(),
+        ({ id }) => id,
+      )
+    : call();
 }
 
 module.exports = { StackAuth, StackAuthError, accessTokenFrom, getUser, verifyJwt };

@@ -1,7 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { expect, test } from 'vitest';
 
 import { StackAuth } from '../index.js';
-import { startIssuer } from './support/cache-issuer.js';
+import { DOWN, startIssuer } from './support/cache-issuer.js';
 
 const verifications = (client: StackAuth) => client.stats().verifications;
 
@@ -45,4 +47,92 @@ test('what fails for want of keys is nobody’s refusal', async () => {
   const client = new StackAuth(issuer.options);
   await expect(client.verifyJwt(await issuer.mint())).rejects.toMatchObject({ status: 503 });
   expect(verifications(client)).toEqual({ remembered: 0, new: 0, refused: 0 });
+});
+
+test('rejections are counted by their codes, whoever was at fault', async () => {
+  const issuer = await startIssuer();
+  const client = new StackAuth(issuer.options);
+  const { rejections } = client.stats();
+  expect(rejections).toEqual({});
+
+  const good = await issuer.mint();
+  await client.verifyJwt(good);
+  const rejected = async (...calls: Array<Promise<unknown>>) => {
+    for (const { status } of await Promise.allSettled(calls)) {
+      expect(status).toBe('rejected');
+    }
+  };
+  const forged = good.replace(/.{6}$/, 'AAAAAA');
+  await rejected(client.verifyJwt('a'), client.verifyJwt('b'), client.getUser('c'));
+  await rejected(...Array.from({ length: 5 }, () => client.verifyJwt(forged)));
+  issuer.users.clear();
+  await rejected(client.getUser(good));
+  issuer.intercept = (_, response) => response.writeHead(503, { 'retry-after': '60' }).end();
+  await rejected(client.getUser(good));
+  expect(client.stats().rejections).toEqual({
+    ERR_JWS_INVALID: 3,
+    ERR_JWS_SIGNATURE_VERIFICATION_FAILED: 5,
+    ERR_USER_UNAUTHENTICATED: 1,
+    ERR_API_UNAVAILABLE: 1,
+  });
+  expect(verifications(client).refused).toBe(8);
+});
+
+test('a cache tells of its hits, its misses and its size', async () => {
+  const issuer = await startIssuer();
+  const tokenCacheBytes = 3_000_000; // shared with no other spec
+  const client = new StackAuth({ ...issuer.options, tokenCacheBytes });
+  expect(client.stats().tokenCache).toMatchObject({ hits: 0, misses: 0, entries: 0, bytes: 0 });
+
+  const tokens = [await issuer.mint(), await issuer.mint({ claims: { n: 1 } })] as const;
+  for (const token of [tokens[0], tokens[1], tokens[1], tokens[1]]) {
+    await client.verifyJwt(token);
+  }
+  const { tokenCache } = client.stats();
+  // The first is looked up once more when its keys have come.
+  expect(tokenCache).toMatchObject({ hits: 2, misses: 3, entries: 2 });
+  expect(tokenCache.bytes).toBeGreaterThan(tokens.join('').length);
+  expect(tokenCache.maxBytes).toBeGreaterThan(0.9 * tokenCacheBytes);
+  expect(tokenCache.maxBytes).toBeLessThanOrEqual(tokenCacheBytes);
+
+  const off = new StackAuth({ ...issuer.options, tokenCacheBytes: 0 });
+  await off.verifyJwt(tokens[0]);
+  const none = { hits: 0, misses: 0, entries: 0, bytes: 0, maxBytes: 0 };
+  expect(off.stats().tokenCache).toEqual(none);
+});
+
+test('the cache of users tells of the same', async () => {
+  const issuer = await startIssuer();
+  const client = new StackAuth(issuer.options);
+  const token = await issuer.mint();
+  const before = client.stats().userCache;
+  await client.getUser(token); // asks for itself
+  expect(client.stats().userCache).toEqual(before);
+  await Promise.all([1, 2, 3].map(() => client.getUser(token, { maxAge: 60_000 })));
+  await client.getUser(token, { maxAge: 60_000 });
+  const { hits, misses, entries, bytes } = client.stats().userCache;
+  expect(misses - before.misses).toBe(1);
+  expect(hits - before.hits).toBe(3);
+  expect(entries - before.entries).toBe(1);
+  expect(bytes).toBeGreaterThan(before.bytes);
+});
+
+test('it is told when keys were last fetched, whatever came of it', async () => {
+  const issuer = await startIssuer();
+  const client = new StackAuth({ ...issuer.options, cacheMaxAge: 1 });
+  expect(client.stats().keys).not.toHaveProperty('lastFetchAt');
+  const times = [];
+  for (const intercept of [
+    undefined,
+    (_: unknown, response: any) => response.writeHead(500).end(),
+  ]) {
+    issuer.intercept = intercept as any;
+    const start = Date.now();
+    await client.warmUp();
+    await sleep(5);
+    expect(client.stats().keys.lastFetchAt).toBeGreaterThanOrEqual(start);
+    times.push(client.stats().keys.lastFetchAt);
+    expect(times.at(-1)).toBeLessThanOrEqual(Date.now());
+  }
+  expect(client.stats().keys).toMatchObject({ fetches: 2, failedFetches: 1, lastError: DOWN.code });
 });

@@ -20,6 +20,7 @@ const { Templates } = require('./templates.js');
  * @property {Verify} check
  *
  * @typedef {object} Bound options that were checked, and what was made of them
+ * @property {unknown} projectId
  * @property {Client} client
  * @property {Verify} check
  * @property {InstanceType<typeof Templates>} templates
@@ -55,7 +56,15 @@ function bind({ currentDate, signal, keys, ...others }) {
     clients.set(key, native);
   }
   const { client, check } = native;
-  return { client, check, templates: Templates.of(settings.tokenCacheBytes), currentDate, signal };
+  const { projectId, tokenCacheBytes } = settings;
+  return {
+    projectId,
+    client,
+    check,
+    templates: Templates.of(tokenCacheBytes),
+    currentDate,
+    signal,
+  };
 }
 
 /** @param {object} settings */

@@ -13,6 +13,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
+use crate::counts::CacheStats;
 use crate::jwt::VerifiedJwt;
 
 /// One per capacity, shared by all threads.
@@ -44,6 +45,22 @@ impl Remembered {
 
     pub fn get(&self, text: &str) -> Option<Entry> {
         self.0.get(&Text(text))
+    }
+
+    /// Without a trace in the statistics.
+    pub fn peek(&self, text: &str) -> Option<Entry> {
+        self.0.peek(&Text(text))
+    }
+
+    pub fn stats(&self) -> CacheStats {
+        let Self(cache) = self;
+        CacheStats {
+            hits: cache.hits(),
+            misses: cache.misses(),
+            entries: cache.len() as u64,
+            bytes: cache.weight(),
+            max_bytes: cache.capacity(),
+        }
     }
 
     pub fn insert(&self, jwt: VerifiedJwt) {

@@ -1,12 +1,12 @@
 //! The road of a token.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::cache::{KeyCache, Snapshot};
 use crate::claims::Policy;
 use crate::clock::{self, Millis};
 use crate::config::{Config, Options, Users};
+use crate::counts::{CacheStats, Counts};
 use crate::error::{Code, Error, Party, Result, quote};
 use crate::jwt::UnverifiedJwt;
 use crate::project::UserType;
@@ -21,18 +21,6 @@ pub struct Client {
     keys: Arc<KeyCache>,
     remembered: Option<Arc<Remembered>>,
     counts: Counts,
-}
-
-/// How many verifications went which way. What fails for want of keys is not among them.
-#[derive(Debug, Default)]
-pub struct Counts {
-    pub remembered: AtomicU64,
-    pub new: AtomicU64,
-    pub refused: AtomicU64,
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
 }
 
 /// By when a call must be done, and what time its token is judged by.
@@ -56,9 +44,15 @@ pub struct Verified {
 pub enum Known {
     /// It was seen before, and is good.
     Good(Entry),
-    /// Its signature must be checked, under keys that are at hand.
-    Unchecked(UnverifiedJwt, Arc<Snapshot>),
-    /// The keys must be waited for.
+    New(Opened),
+}
+
+/// A new token, whose signature is yet to be checked.
+#[derive(Debug)]
+pub enum Opened {
+    /// Under keys that are at hand.
+    WithKeys(UnverifiedJwt, Arc<Snapshot>),
+    /// Under keys that must be waited for.
     Keyless(UnverifiedJwt),
 }
 
@@ -92,28 +86,36 @@ impl Client {
         Call { current_date, deadline }
     }
 
+    pub fn remembered(&self) -> CacheStats {
+        self.remembered.as_ref().map(|remembered| remembered.stats()).unwrap_or_default()
+    }
+
     /// As far as it goes without waiting, and without cryptography.
     pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<Known> {
         match self.recall(text, current_date)? {
-            Some(entry) => {
-                self.count_remembered();
-                Ok(Known::Good(entry))
-            }
-            None => self.open(text.to_owned()),
+            Some(entry) => Ok(Known::Good(entry)),
+            None => self.open(text.to_owned()).map(Known::New),
         }
-    }
-
-    /// For who calls [`Self::recall`], which one verification may do twice.
-    pub fn count_remembered(&self) {
-        count(&self.counts.remembered);
     }
 
     /// A token that was seen before, if the key that it was good under still counts.
     pub fn recall(&self, text: &str, current_date: Option<f64>) -> Result<Option<Entry>> {
-        let Some(entry) = self.remembered.as_ref().and_then(|remembered| remembered.get(text))
-        else {
-            return Ok(None);
-        };
+        let entry = self.remembered.as_ref().and_then(|remembered| remembered.get(text));
+        let entry = self.still_good(entry, current_date)?;
+        if entry.is_some() {
+            self.counts.remembered.add_one();
+        }
+        Ok(entry)
+    }
+
+    /// The same once more, for a verification that is counted already.
+    pub fn recall_again(&self, text: &str, current_date: Option<f64>) -> Result<Option<Entry>> {
+        let entry = self.remembered.as_ref().and_then(|remembered| remembered.peek(text));
+        self.still_good(entry, current_date)
+    }
+
+    fn still_good(&self, entry: Option<Entry>, current_date: Option<f64>) -> Result<Option<Entry>> {
+        let Some(entry) = entry else { return Ok(None) };
         let counts = self
             .keys
             .at_hand(entry.jwt.kid(), self.config.limits)
@@ -121,25 +123,20 @@ impl Client {
         if !counts {
             return Ok(None);
         }
-        admit(entry.jwt.excluded_user_type(&self.config.policy))
-            .and_then(|()| entry.jwt.validate(&self.config.policy, now_seconds(current_date)))
-            .inspect_err(|_| count(&self.counts.refused))?;
+        admit(entry.jwt.excluded_user_type(&self.config.policy))?;
+        entry.jwt.validate(&self.config.policy, now_seconds(current_date))?;
         Ok(Some(entry))
     }
 
     /// A token that is new.
-    pub fn open(&self, text: String) -> Result<Known> {
-        self.try_open(text).inspect_err(|_| count(&self.counts.refused))
-    }
-
-    fn try_open(&self, text: String) -> Result<Known> {
+    pub fn open(&self, text: String) -> Result<Opened> {
         let jwt = UnverifiedJwt::parse(text)?;
         admit(jwt.excluded_user_type(&self.config.policy))?;
         match self.keys.at_hand(jwt.kid(), self.config.limits) {
-            None => Ok(Known::Keyless(jwt)),
+            None => Ok(Opened::Keyless(jwt)),
             Some(snapshot) => {
                 has_key(&snapshot, jwt.kid())?;
-                Ok(Known::Unchecked(jwt, snapshot))
+                Ok(Opened::WithKeys(jwt, snapshot))
             }
         }
     }
@@ -151,14 +148,9 @@ impl Client {
         snapshot: &Snapshot,
         current_date: Option<f64>,
     ) -> Result<Verified> {
-        let (jwt, payload) = jwt
-            .verify(&snapshot.keys)
-            .and_then(|(jwt, payload)| {
-                jwt.validate(&self.config.policy, now_seconds(current_date))?;
-                Ok((jwt, payload))
-            })
-            .inspect_err(|_| count(&self.counts.refused))?;
-        count(&self.counts.new);
+        let (jwt, payload) = jwt.verify(&snapshot.keys)?;
+        jwt.validate(&self.config.policy, now_seconds(current_date))?;
+        self.counts.new.add_one();
         let header = Arc::clone(jwt.header());
         if let Some(remembered) = &self.remembered {
             remembered.insert(jwt);
@@ -170,10 +162,16 @@ impl Client {
     pub async fn verify(&self, known: Known, call: Call) -> Result<Verified> {
         match known {
             Known::Good(entry) => Ok(entry.verified()),
-            Known::Unchecked(jwt, snapshot) => self.check(jwt, &snapshot, call.current_date),
-            Known::Keyless(jwt) => {
+            Known::New(opened) => self.finish(opened, call).await,
+        }
+    }
+
+    async fn finish(&self, opened: Opened, call: Call) -> Result<Verified> {
+        match opened {
+            Opened::WithKeys(jwt, snapshot) => self.check(jwt, &snapshot, call.current_date),
+            Opened::Keyless(jwt) => {
                 let snapshot = self.key_set(jwt.kid(), call.deadline).await?;
-                has_key(&snapshot, jwt.kid()).inspect_err(|_| count(&self.counts.refused))?;
+                has_key(&snapshot, jwt.kid())?;
                 self.check(jwt, &snapshot, call.current_date)
             }
         }
@@ -184,12 +182,17 @@ impl Client {
         let token: Arc<str> = known.text().into();
         // Waiting for keys must leave time for the API, which can judge the token as well.
         let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
-        let verified = self.verify(known, Call { deadline: half_time, ..call }).await;
+        let verified = match known {
+            Known::Good(_) => Ok(()),
+            Known::New(opened) => {
+                self.finish(opened, Call { deadline: half_time, ..call }).await.map(drop)
+            }
+        };
         let max_age = self.config.user_max_age;
         let sharing = match verified {
             Err(error) if error.code.party() == Party::Caller => return Err(error),
             _ if max_age.is_zero() => Sharing::None,
-            Ok(_) => Sharing::Kept(max_age),
+            Ok(()) => Sharing::Kept(max_age),
             // Without a verdict, nobody knows whether the token is still good.
             Err(_) => Sharing::UnderWay,
         };
@@ -215,7 +218,7 @@ impl Known {
     fn text(&self) -> &str {
         match self {
             Self::Good(entry) => entry.jwt.text(),
-            Self::Unchecked(jwt, _) | Self::Keyless(jwt) => jwt.text(),
+            Self::New(Opened::WithKeys(jwt, _) | Opened::Keyless(jwt)) => jwt.text(),
         }
     }
 }

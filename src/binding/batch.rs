@@ -8,12 +8,12 @@ use napi::bindgen_prelude::{Either5, FnArgs, Function, Null, Object, Undefined, 
 use napi::{Env, Error};
 use napi_derive::napi;
 
-use super::outcome::{self, Failure, failure};
+use super::outcome::{self, Failure, rejection};
 use super::text;
 use crate::error::Result;
 use crate::threads;
 use crate::token::Header;
-use crate::verify::{Client, Known, Verified};
+use crate::verify::{Client, Opened, Verified};
 
 /// The number of a token that was seen before, a JSON text, a refusal; `null` if the token was put into
 /// the batch, and `undefined` if its keys must be waited for.
@@ -60,14 +60,13 @@ struct Job {
 
 impl Job {
     /// `None` if the keys must be waited for, which must not hold up those that follow.
-    fn run(self) -> Result<Option<Verified>> {
-        match self.client.open(self.text)? {
-            Known::Good(entry) => Ok(Some(entry.verified())),
-            Known::Unchecked(jwt, snapshot) => {
-                self.client.check(jwt, &snapshot, self.current_date).map(Some)
-            }
-            Known::Keyless(_) => Ok(None),
-        }
+    fn run(self) -> std::result::Result<Option<Verified>, Failure> {
+        let Self { client, text, current_date } = self;
+        let verified = client.open(text).and_then(|opened| match opened {
+            Opened::WithKeys(jwt, snapshot) => client.check(jwt, &snapshot, current_date).map(Some),
+            Opened::Keyless(_) => Ok(None),
+        });
+        verified.map_err(|error| rejection(&client, error))
     }
 }
 
@@ -124,7 +123,9 @@ impl Batch {
             let how = context.get::<i64>(1)?.into();
             let current_date = context.get::<Option<f64>>(2)?;
             text::with(context.get(0)?, |text| verify(&client, text, current_date, how, &batch))
-                .map(|verdict| verdict.unwrap_or_else(|error| Either5::C(failure(error))))
+                .map(|verdict| {
+                    verdict.unwrap_or_else(|error| Either5::C(rejection(&client, error)))
+                })
         })
     }
 }
@@ -136,25 +137,23 @@ fn verify(
     how: How,
     batch: &Mutex<Jobs>,
 ) -> Result<Verdict> {
-    if let Some(entry) = client.recall(text, current_date)? {
-        return Ok(match how {
-            How::Recall => Either5::B(outcome::json(&entry.verified())),
-            How::InPlace | How::Gather(_) => {
-                client.count_remembered();
-                #[allow(clippy::cast_precision_loss)]
-                let id = entry.id as f64;
-                Either5::A(id)
-            }
-        });
+    if let How::Recall = how {
+        if let Some(entry) = client.recall_again(text, current_date)? {
+            return Ok(Either5::B(outcome::json(&entry.verified())));
+        }
+    } else if let Some(entry) = client.recall(text, current_date)? {
+        #[allow(clippy::cast_precision_loss)]
+        return Ok(Either5::A(entry.id as f64));
     }
     let job = Job { client: Arc::clone(client), text: text.to_owned(), current_date };
     if let How::Gather(ticket) = how {
         lock(batch).insert(ticket, job);
         return Ok(Either5::D(Null));
     }
-    Ok(match job.run()? {
-        Some(verified) => Either5::B(outcome::json(&verified)),
-        None => Either5::E(()),
+    Ok(match job.run() {
+        Ok(Some(verified)) => Either5::B(outcome::json(&verified)),
+        Ok(None) => Either5::E(()),
+        Err(failure) => Either5::C(failure),
     })
 }
 
@@ -180,7 +179,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn push(&mut self, outcome: Result<Option<Verified>>) {
+    fn push(&mut self, outcome: std::result::Result<Option<Verified>, Failure>) {
         if !self.payloads.is_empty() {
             self.payloads.push(',');
             self.headers.push(',');
@@ -200,10 +199,10 @@ impl Columns {
                 self.payloads.push_str("null");
                 self.headers.push('0');
             }
-            Err(error) => {
+            Err(failure) => {
                 self.payloads.push_str("null");
                 self.headers.push_str("null");
-                self.failures.push(failure(error));
+                self.failures.push(failure);
             }
         }
     }

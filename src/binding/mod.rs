@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "written by the napi macros")]
 
 mod batch;
+mod events;
 mod outcome;
 mod text;
 
@@ -16,8 +17,9 @@ use napi_derive::napi;
 use tokio::sync::Notify;
 
 use self::batch::{Batch, Verifier};
-use self::outcome::{Failure, Outcome, Stats, failure};
+use self::outcome::{Failure, Outcome, Stats, failure, rejection};
 use crate::config::Options;
+use crate::error::Result;
 use crate::verify::Client;
 
 /// Options whose names and types were checked in JavaScript.
@@ -126,14 +128,13 @@ impl NativeClient {
     ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
         let known = match text::with(access_token, |text| self.0.look_up(text, current_date))? {
             Ok(known) => known,
-            Err(error) => return Ok(Either::A(failure(error))),
+            Err(error) => return Ok(Either::A(rejection(&self.0, error))),
         };
-        let client = Arc::clone(&self.0);
         let call = self.0.call(current_date);
-        let work = async move {
+        let work = |client: Arc<Client>| async move {
             client.verify(known, call).await.map(|verified| outcome::json(&verified))
         };
-        promise(env, work, abort).map(Either::B)
+        self.promise(env, work, abort).map(Either::B)
     }
 
     #[napi(catch_unwind)]
@@ -152,14 +153,13 @@ impl NativeClient {
         };
         let (known, users) = match known {
             Ok(known) => known,
-            Err(error) => return Ok(Either::A(failure(error))),
+            Err(error) => return Ok(Either::A(rejection(&self.0, error))),
         };
-        let client = Arc::clone(&self.0);
         let call = self.0.call(current_date);
-        let work = async move {
+        let work = |client: Arc<Client>| async move {
             client.get_user(known, &users, call).await.map(|user| user.as_ref().to_owned())
         };
-        promise(env, work, abort).map(Either::B)
+        self.promise(env, work, abort).map(Either::B)
     }
 
     /// Settles to `null`, as JSON.
@@ -169,9 +169,11 @@ impl NativeClient {
         env: &'env Env,
         abort: Option<&Abort>,
     ) -> napi::Result<PromiseRaw<'env, Outcome>> {
-        let client = Arc::clone(&self.0);
         let call = self.0.call(None);
-        promise(env, async move { client.warm_up(call).await.map(|()| "null".to_owned()) }, abort)
+        let work = |client: Arc<Client>| async move {
+            client.warm_up(call).await.map(|()| "null".to_owned())
+        };
+        self.promise(env, work, abort)
     }
 
     #[napi(catch_unwind)]
@@ -184,24 +186,30 @@ impl NativeClient {
 
     #[napi(catch_unwind)]
     pub fn stats(&self) -> Stats {
-        Stats { keys: self.0.keys().stats().into(), verifications: self.0.counts().into() }
+        self.0.as_ref().into()
     }
-}
 
-fn promise<'env>(
-    env: &'env Env,
-    work: impl Future<Output = crate::error::Result<String>> + Send + 'static,
-    abort: Option<&Abort>,
-) -> napi::Result<PromiseRaw<'env, Outcome>> {
-    let aborted = abort.map(|abort| Arc::clone(&abort.0));
-    env.spawn_future(async move {
-        let result = match aborted {
-            None => work.await,
-            Some(aborted) => tokio::select! {
-                result = work => result,
-                () = aborted.notified() => Ok(String::new()),
-            },
-        };
-        Ok(outcome::of(result))
-    })
+    fn promise<'env, W: Future<Output = Result<String>> + Send + 'static>(
+        &self,
+        env: &'env Env,
+        work: impl FnOnce(Arc<Client>) -> W,
+        abort: Option<&Abort>,
+    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+        let client = Arc::clone(&self.0);
+        let work = work(Arc::clone(&client));
+        let aborted = abort.map(|abort| Arc::clone(&abort.0));
+        env.spawn_future(async move {
+            let result = match aborted {
+                None => work.await,
+                Some(aborted) => tokio::select! {
+                    result = work => result,
+                    () = aborted.notified() => Ok(String::new()),
+                },
+            };
+            Ok(match result {
+                Ok(json) => Either::A(json),
+                Err(error) => Either::B(rejection(&client, error)),
+            })
+        })
+    }
 }

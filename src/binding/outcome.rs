@@ -1,13 +1,13 @@
 //! Results and errors of the crate, as values that cross to JavaScript.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::HashMap;
 
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
-use crate::cache;
-use crate::error::{Error, Party, Reason, Result};
-use crate::verify::{Counts, Verified};
+use crate::error::{Error, Party, Reason};
+use crate::verify::{Client, Verified};
+use crate::{cache, counts, users};
 
 pub type Outcome = Either<String, Failure>;
 
@@ -30,6 +30,10 @@ pub struct Failure {
 pub struct Stats {
     pub keys: KeyStats,
     pub verifications: Verifications,
+    #[napi(ts_type = "Record<string, number>")]
+    pub rejections: HashMap<&'static str, i64>,
+    pub token_cache: CacheStats,
+    pub user_cache: CacheStats,
 }
 
 #[napi(object, object_from_js = false)]
@@ -46,9 +50,19 @@ pub struct KeyStats {
     pub age: Option<i64>,
     pub fetches: i64,
     pub failed_fetches: i64,
+    pub last_fetch_at: Option<i64>,
     pub failures_in_a_row: u32,
     pub last_error: Option<&'static str>,
     pub next_attempt_in: Option<i64>,
+}
+
+#[napi(object, object_from_js = false)]
+pub struct CacheStats {
+    pub hits: i64,
+    pub misses: i64,
+    pub entries: i64,
+    pub bytes: i64,
+    pub max_bytes: i64,
 }
 
 /// Payload and header, as one JSON text.
@@ -56,11 +70,10 @@ pub fn json(Verified { header, payload }: &Verified) -> String {
     [r#"{"payload":"#, payload, r#","protectedHeader":"#, &header.json, "}"].concat()
 }
 
-pub fn of(result: Result<String>) -> Outcome {
-    match result {
-        Ok(json) => Either::A(json),
-        Err(error) => Either::B(failure(error)),
-    }
+/// What a call of this client is rejected with.
+pub fn rejection(client: &Client, error: Error) -> Failure {
+    client.counts().reject(error.code);
+    failure(error)
 }
 
 pub fn failure(error: Error) -> Failure {
@@ -81,13 +94,31 @@ fn count(count: u64) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-impl From<&Counts> for Verifications {
-    fn from(counts: &Counts) -> Self {
-        let read = |counter: &AtomicU64| count(counter.load(Ordering::Relaxed));
+impl From<&Client> for Stats {
+    fn from(client: &Client) -> Self {
+        let counts = client.counts();
         Self {
-            remembered: read(&counts.remembered),
-            new: read(&counts.new),
-            refused: read(&counts.refused),
+            keys: client.keys().stats().into(),
+            verifications: Verifications {
+                remembered: count(counts.remembered.get()),
+                new: count(counts.new.get()),
+                refused: count(counts.refused()),
+            },
+            rejections: counts.rejections().map(|(code, n)| (code.as_str(), count(n))).collect(),
+            token_cache: client.remembered().into(),
+            user_cache: users::stats().into(),
+        }
+    }
+}
+
+impl From<counts::CacheStats> for CacheStats {
+    fn from(stats: counts::CacheStats) -> Self {
+        Self {
+            hits: count(stats.hits),
+            misses: count(stats.misses),
+            entries: count(stats.entries),
+            bytes: count(stats.bytes),
+            max_bytes: count(stats.max_bytes),
         }
     }
 }
@@ -100,6 +131,7 @@ impl From<cache::Stats> for KeyStats {
             age: stats.age,
             fetches: count(stats.fetches),
             failed_fetches: count(stats.failed_fetches),
+            last_fetch_at: stats.last_fetch_at,
             failures_in_a_row: stats.failures_in_a_row,
             last_error: stats.last_error.map(crate::error::Code::as_str),
             next_attempt_in: stats.next_attempt_in,

@@ -1,6 +1,7 @@
 //! The key sets of this process, one per JWKS URL, shared by every client and every thread.
 
 mod fetch;
+mod observers;
 mod policy;
 
 use std::collections::HashMap;
@@ -18,6 +19,7 @@ use crate::flight::Flight;
 use crate::keys::KeySet;
 use crate::token::Kid;
 
+pub use self::observers::{Fetched, Outcome, observe};
 pub use self::policy::Snapshot;
 
 /// However patient a caller is, a connection that hangs is given up; the next caller tries again.
@@ -25,7 +27,7 @@ const MAX_ATTEMPT: Duration = Duration::from_secs(10);
 
 #[derive(Debug)]
 pub struct KeyCache {
-    url: String,
+    url: Arc<str>,
     /// The state's snapshot once more, for readers that must not wait for a lock.
     current: ArcSwapOption<Snapshot>,
     /// Held for a moment only, never across I/O.
@@ -38,6 +40,8 @@ struct Inner {
     flight: Option<Flight<Arc<Snapshot>>>,
     fetches: u64,
     failed_fetches: u64,
+    /// When the last one ended, by the wall clock.
+    unix_fetched_at: Option<Millis>,
 }
 
 /// What an operator may want to know of one key set.
@@ -48,6 +52,7 @@ pub struct Stats {
     pub age: Option<Millis>,
     pub fetches: u64,
     pub failed_fetches: u64,
+    pub last_fetch_at: Option<Millis>,
     pub failures_in_a_row: u32,
     pub last_error: Option<Code>,
     pub next_attempt_in: Option<Millis>,
@@ -69,7 +74,7 @@ impl KeyCache {
             caches.retain(|_, cache| Arc::strong_count(cache) > 1);
         }
         let cache = Arc::new(Self {
-            url: url.to_owned(),
+            url: url.into(),
             current: ArcSwapOption::empty(),
             inner: Mutex::default(),
         });
@@ -152,7 +157,7 @@ impl KeyCache {
         let base = inner.state.snapshot.clone();
         let etag = base.as_ref().and_then(|snapshot| snapshot.etag.clone());
 
-        let (url, cache, kid) = (self.url.clone(), Arc::clone(self), kid.clone());
+        let (url, cache, kid) = (Arc::clone(&self.url), Arc::clone(self), kid.clone());
         let work = |_| async move { fetch::fetch(&url, etag).await };
         let began = clock::now();
         let land = move |result: Result<Answer>| cache.land(result, base.as_deref(), &kid, began);
@@ -171,16 +176,25 @@ impl KeyCache {
         let now = clock::now();
         let result = result.and_then(|answer| snapshot(answer, base, now));
         let mut inner = self.lock();
-        match &result {
+        inner.unix_fetched_at = Some(clock::unix_now());
+        let outcome = match &result {
             Ok(snapshot) => {
                 inner.state.on_answer(Arc::clone(snapshot), kid, now);
                 self.current.store(Some(Arc::clone(snapshot)));
+                Outcome::Refreshed(Arc::clone(snapshot))
             }
             Err(error) => {
                 inner.failed_fetches += 1;
                 inner.state.on_failure(error.clone(), now - began, now, fastrand::f64());
+                Outcome::Failed {
+                    error: error.clone(),
+                    failures_in_a_row: inner.state.failures.in_a_row,
+                    next_attempt_in: inner.state.failures.retry_at - now,
+                }
             }
-        }
+        };
+        drop(inner);
+        observers::tell(&Fetched { url: Arc::clone(&self.url), took: now - began, outcome });
         result
     }
 
@@ -220,11 +234,12 @@ impl KeyCache {
         let snapshot = inner.state.snapshot.as_deref();
         let failures = &inner.state.failures;
         Stats {
-            url: self.url.clone(),
+            url: self.url.as_ref().to_owned(),
             kids: snapshot.iter().flat_map(|set| set.keys.kids()).map(str::to_owned).collect(),
             age: snapshot.map(|snapshot| now - snapshot.fetched_at),
             fetches: inner.fetches,
             failed_fetches: inner.failed_fetches,
+            last_fetch_at: inner.unix_fetched_at,
             failures_in_a_row: failures.in_a_row,
             last_error: failures.last.as_ref().map(|error| error.code),
             next_attempt_in: failures.last.as_ref().map(|_| (failures.retry_at - now).max(0)),

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use self::request::late;
 use crate::clock::{self, Millis};
 use crate::config::Users;
+use crate::counts::{CacheStats, Counter};
 use crate::error::Result;
 use crate::flight::{Deadline, Flight};
 
@@ -36,6 +37,8 @@ struct Kept {
 struct Shared {
     answers: Cache<Question, Kept, Bytes>,
     flights: Mutex<HashMap<Question, Flight<Kept>>>,
+    hits: Counter,
+    misses: Counter,
 }
 
 #[derive(Clone)]
@@ -67,6 +70,8 @@ static SHARED: LazyLock<Shared> = LazyLock::new(|| Shared {
         DefaultLifecycle::default(),
     ),
     flights: Mutex::default(),
+    hits: Counter::default(),
+    misses: Counter::default(),
 });
 
 /// Which answers will do in place of one of one's own.
@@ -104,6 +109,18 @@ pub async fn current_user(
     Ok(flight.join(deadline, allowed, late()).await?.user)
 }
 
+/// Of all answers that are shared in this process; one that is on its way counts as a hit.
+pub fn stats() -> CacheStats {
+    let Shared { answers, hits, misses, .. } = &*SHARED;
+    CacheStats {
+        hits: hits.get(),
+        misses: misses.get(),
+        entries: answers.len() as u64,
+        bytes: answers.weight(),
+        max_bytes: answers.capacity(),
+    }
+}
+
 impl Shared {
     /// An answer that is young enough, or one that is on its way.
     fn kept_or_flight(
@@ -116,11 +133,14 @@ impl Shared {
         if let Some(kept) = self.answers.get(&question)
             && clock::now() - kept.asked_at < clock::millis(max_age)
         {
+            self.hits.add_one();
             return Ok(kept);
         }
         if let Some(flight) = flights.get(&question).filter(|flight| flight.is_under_way()) {
+            self.hits.add_one();
             return Err(flight.clone());
         }
+        self.misses.add_one();
         let asked_at = clock::now();
         let (asked, landed) = (question.clone(), question.clone());
         let work =

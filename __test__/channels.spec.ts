@@ -1,0 +1,128 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { expect, onTestFinished, test } from 'vitest';
+
+import { getUser, StackAuth, StackAuthError, type VerifyMessage, verifyJwt } from '../index.js';
+import { answerKeys, startIssuer, status, USER_ID, until } from './support/cache-issuer.js';
+
+function listen<T = any>(name: string) {
+  const messages: T[] = [];
+  const listener = (message: unknown) => {
+    messages.push(message as T);
+  };
+  subscribe(name, listener);
+  onTestFinished(() => {
+    unsubscribe(name, listener);
+  });
+  return messages;
+}
+
+const ofUrl = (messages: any[], url: string) => messages.filter((message) => message.url === url);
+
+test('each fetch of keys is told of, when it succeeds and when it fails', async () => {
+  const refreshes = listen('stack-auth-native:keys:refresh');
+  const errors = listen('stack-auth-native:keys:error');
+  const issuer = await startIssuer();
+  const client = new StackAuth({ ...issuer.options, cacheMaxAge: 1, staleIfError: 0 });
+  const { url } = client.stats().keys;
+
+  await client.warmUp();
+  await until(() => ofUrl(refreshes, url).length === 1);
+  expect(ofUrl(refreshes, url)).toEqual([
+    { url, kids: client.stats().keys.kids, duration: expect.any(Number) },
+  ]);
+  expect(client.stats().keys.kids).not.toEqual([]);
+
+  answerKeys(issuer, status(500));
+  await expect(client.warmUp()).rejects.toThrow();
+  await until(() => ofUrl(errors, url).length === 1);
+  const [failed] = ofUrl(errors, url);
+  expect(failed).toEqual({
+    url,
+    duration: expect.any(Number),
+    error: expect.any(StackAuthError),
+    failuresInARow: 1,
+    nextAttemptIn: expect.any(Number),
+  });
+  expect(failed.error).toMatchObject({ code: 'ERR_JWKS_FETCH_FAILED', status: 503 });
+  expect(failed.nextAttemptIn).toBeGreaterThan(0);
+  expect(failed.nextAttemptIn).toBeLessThanOrEqual(250);
+  expect(ofUrl(refreshes, url)).toHaveLength(1);
+});
+
+test('each call is told of: function and method, alone and among many, good and bad', async () => {
+  const issuer = await startIssuer();
+  const { projectId } = issuer.options;
+  const all = listen<VerifyMessage>('stack-auth-native:verify');
+  const since = (count: number) =>
+    all.filter((message) => message.projectId === projectId).slice(count);
+  const client = new StackAuth(issuer.options);
+  const good = await issuer.mint();
+  const duration = expect.any(Number);
+  const verified = { operation: 'verifyJwt', projectId, duration, userId: USER_ID };
+
+  await client.verifyJwt(good); // waits for keys
+  await client.verifyJwt(good); // is remembered
+  await verifyJwt(await issuer.mint({ claims: { n: 1 } }), issuer.options); // in place
+  const many = await Promise.all([2, 3, 4, 5].map((n) => issuer.mint({ claims: { n } })));
+  await Promise.all(many.map((token) => client.verifyJwt(token)));
+  expect(since(0)).toEqual(Array(7).fill(verified));
+
+  const asked = { ...verified, operation: 'getUser' };
+  await client.getUser(good);
+  await getUser(good, issuer.options);
+  expect(since(7)).toEqual([asked, asked]);
+
+  const error = await client.verifyJwt('nonsense').catch((error) => error);
+  await client.getUser('nonsense').catch(() => {});
+  expect(since(9)).toEqual([
+    { operation: 'verifyJwt', projectId, duration, code: 'ERR_JWS_INVALID', error },
+    {
+      operation: 'getUser',
+      projectId,
+      duration,
+      code: 'ERR_JWS_INVALID',
+      error: expect.any(StackAuthError),
+    },
+  ]);
+  await client.verifyJwt(good, { signal: AbortSignal.abort() }).catch(() => {});
+  expect(since(11)).toMatchObject([{ code: 'ABORT_ERR', error: { name: 'AbortError' } }]);
+});
+
+test('results and errors are the same, whether anybody listens or not', async () => {
+  const issuer = await startIssuer();
+  const client = new StackAuth(issuer.options);
+  const good = await issuer.mint();
+  async function callOfMine(token: string) {
+    return client.verifyJwt(token);
+  }
+  const quiet = [await callOfMine(good), await callOfMine('a.b').catch((error) => error)];
+  listen('stack-auth-native:verify');
+  const watched = [await callOfMine(good), await callOfMine('a.b').catch((error) => error)];
+  expect(watched).toEqual(quiet);
+  const frames = (error: Error) => error.stack?.split('\n').slice(0, 2).join('\n');
+  expect(frames(watched[1])).toContain('callOfMine');
+  expect(frames(watched[1])).toBe(frames(quiet[1]));
+});
+
+test('no message holds a token or a key', async () => {
+  const secretServerKey = 'ssk_of_nobody_else';
+  const issuer = await startIssuer();
+  const client = new StackAuth({ ...issuer.options, secretServerKey });
+  const messages = ['keys:refresh', 'keys:error', 'verify'].map((name) =>
+    listen(`stack-auth-native:${name}`),
+  );
+  const good = await issuer.mint();
+  const forged = good.replace(/.{6}$/, 'AAAAAA');
+  await client.verifyJwt(good);
+  for (const token of [forged, `${good}.x`, good.slice(9)]) {
+    await client.verifyJwt(token).catch(() => {});
+  }
+  const text = messages.flat().map((message) => {
+    const { stack, ...error } = message.error ?? {};
+    return JSON.stringify([message, error, stack]);
+  });
+  expect(text.length).toBeGreaterThanOrEqual(4);
+  for (const secret of [secretServerKey, ...good.split('.')]) {
+    expect(text.join('\n')).not.toContain(secret);
+  }
+});

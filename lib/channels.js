@@ -1,0 +1,51 @@
+'use strict';
+
+const { channel } = require('node:diagnostics_channel');
+
+const { onKeyFetch } = require('../binding.js');
+const { StackAuthError } = require('./errors.js');
+
+/**
+ * @import { VerifyMessage } from '../index.js'
+ * @import { Bound } from './calls.js'
+ */
+
+/** Of Node's diagnostics channels; see index.d.ts. */
+const refresh = channel('stack-auth-native:keys:refresh');
+const error = channel('stack-auth-native:keys:error');
+const verify = channel('stack-auth-native:verify');
+
+onKeyFetch(({ url, duration, kids, failure, failuresInARow, nextAttemptIn }) => {
+  if (failure && error.hasSubscribers) {
+    const reason = new StackAuthError(failure);
+    error.publish({ url, duration, error: reason, failuresInARow, nextAttemptIn });
+  } else if (!failure && refresh.hasSubscribers) {
+    refresh.publish({ url, duration, kids });
+  }
+});
+
+/**
+ * Tells of a call how it ended.
+ *
+ * @template T
+ * @param {VerifyMessage['operation']} operation
+ * @param {Bound} bound
+ * @param {() => Promise<T>} call
+ * @param {(result: T) => string} userIdOf
+ */
+async function published(operation, { projectId }, call, userIdOf) {
+  const start = performance.now();
+  /** @param {Pick<VerifyMessage, 'code' | 'error' | 'userId'>} outcome */
+  const publish = (outcome) =>
+    verify.publish({ operation, projectId, duration: performance.now() - start, ...outcome });
+  try {
+    const result = await call();
+    publish({ userId: userIdOf(result) });
+    return result;
+  } catch (error) {
+    publish({ code: /** @type {any} */ (error).code, error });
+    throw error;
+  }
+}
+
+module.exports = { published, verify };

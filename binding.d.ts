@@ -41,6 +41,8 @@ export declare class NativeClient {
   /** Settles to `null`, as JSON. */
   warmUp(abort?: Abort | undefined | null): Promise<Outcome>
   exportKeys(): ExportedKeys | null
+  /** Calls `listener` after each fetch of keys in this process, as long as this thread lives. */
+  static onKeyFetch(listener: (arg0: KeyFetch) => void): void
   stats(): Stats
 }
 
@@ -127,9 +129,6 @@ export interface KeyStats {
   lastError?: string
   nextAttemptIn?: number
 }
-
-/** Until the thread ends, which this does not put off. */
-export declare function onKeyFetch(listener: (arg0: KeyFetch) => void): void
 
 export interface Stats {
   keys: KeyStats

@@ -838,4 +838,3 @@ module.exports = nativeBinding
 module.exports.Abort = nativeBinding.Abort
 module.exports.Batch = nativeBinding.Batch
 module.exports.NativeClient = nativeBinding.NativeClient
-module.exports.onKeyFetch = nativeBinding.onKeyFetch

@@ -4,13 +4,28 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import path from 'node:path';
 
+import { metrics, trace } from '@opentelemetry/api';
+import {
+  AggregationTemporality,
+  InMemoryMetricExporter,
+  MeterProvider,
+  PeriodicExportingMetricReader,
+} from '@opentelemetry/sdk-metrics';
+import {
+  BasicTracerProvider,
+  InMemorySpanExporter,
+  SimpleSpanProcessor,
+} from '@opentelemetry/sdk-trace-base';
 import { io } from 'socket.io-client';
 import { afterEach, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { StackAuth } from '../index.js';
 import {
   acceptConnections,
+  answerKeys,
   backOffOf,
   refuseConnections,
   startIssuer,
+  status,
   USER_ID,
 } from './support/cache-issuer.ts';
 import { silence } from './support/express-app.ts';
@@ -151,7 +166,88 @@ describe('socket-io.mts', () => {
   });
 });
 
+/** A good call, a bad one, a question to the API, and what `getUser` says of a user who is gone. */
+async function makeCalls(issuer: StandIn) {
+  const client = new StackAuth(issuer.options);
+  const token = await issuer.mint();
+  await client.verifyJwt(token);
+  await client.verifyJwt(await issuer.mint({ expiresIn: -1 })).catch(() => {});
+  await client.getUser(token);
+  issuer.users.clear();
+  await client.getUser(token).catch(() => {});
+  return client;
+}
+
+test('prometheus.mts counts calls, failures and ages', async () => {
+  const issuer = await stage();
+  const url = await start('prometheus.mts');
+  answerKeys(issuer, status(500));
+  const authorization = `Bearer ${await issuer.mint()}`;
+  const ask = () => fetch(`${url}/api/me`, { headers: { authorization } });
+  expect((await ask()).status).toBe(503);
+  issuer.intercept = undefined;
+  await backOffOf(issuer);
+  expect(await (await ask()).json()).toEqual({ id: USER_ID });
+  await makeCalls(issuer);
+
+  const lines = (await (await fetch(`${url}/metrics`)).text()).split('\n');
+  const metric = (name: string) =>
+    Number(lines.find((line) => line.startsWith(`${name} `))?.slice(name.length));
+  const count = (operation: string, code: string) =>
+    metric(`stack_auth_call_duration_seconds_count{operation="${operation}",code="${code}"}`);
+  expect(count('verifyJwt', 'OK')).toBe(2);
+  expect(count('verifyJwt', 'ERR_JWT_EXPIRED')).toBe(1);
+  expect(count('verifyJwt', 'ERR_JWKS_FETCH_FAILED')).toBe(1);
+  expect(count('getUser', 'OK')).toBe(1);
+  expect(count('getUser', 'ERR_USER_UNAUTHENTICATED')).toBe(1);
+  const failures = metric('stack_auth_key_fetch_failures_total{code="ERR_JWKS_FETCH_FAILED"}');
+  expect(failures).toBeGreaterThan(0);
+  expect(metric('stack_auth_key_set_age_seconds')).toBeLessThan(30);
+  expect(metric('stack_auth_token_cache_bytes')).toBeGreaterThan(1_000);
+});
+
+test('opentelemetry.mts records calls, fetches and spans', async () => {
+  const exporter = new InMemoryMetricExporter(AggregationTemporality.CUMULATIVE);
+  const reader = new PeriodicExportingMetricReader({ exporter });
+  const spans = new InMemorySpanExporter();
+  metrics.setGlobalMeterProvider(new MeterProvider({ readers: [reader] }));
+  trace.setGlobalTracerProvider(
+    new BasicTracerProvider({ spanProcessors: [new SimpleSpanProcessor(spans)] }),
+  );
+  onTestFinished(() => {
+    metrics.disable();
+    trace.disable();
+    return reader.shutdown();
+  });
+  await import(path.join(examples, 'opentelemetry.mts'));
+
+  const client = await makeCalls(await stage());
+  const url = client.stats().keys.url;
+  // Fetches are told of in a turn of their own.
+  const counted = await vi.waitUntil(async () => {
+    await reader.forceFlush();
+    const found = exporter.getMetrics().at(-1)?.scopeMetrics[0]?.metrics ?? [];
+    return found.length === 2 && found;
+  });
+  const points = (name: string) =>
+    counted.find(({ descriptor }) => descriptor.name === name)?.dataPoints;
+  expect(points('stack_auth.call.duration')).toMatchObject([
+    { attributes: { operation: 'verifyJwt' }, value: { count: 1 } },
+    { attributes: { operation: 'verifyJwt', 'error.type': 'ERR_JWT_EXPIRED' } },
+    { attributes: { operation: 'getUser' } },
+    { attributes: { operation: 'getUser', 'error.type': 'ERR_USER_UNAUTHENTICATED' } },
+  ]);
+  expect(points('stack_auth.keys.fetches')).toContainEqual(
+    expect.objectContaining({ attributes: { 'url.full': url }, value: 1 }),
+  );
+  const [asked, refused] = spans.getFinishedSpans();
+  expect(asked).toMatchObject({ name: 'stack-auth users/me', status: { code: 0 } });
+  expect(asked?.attributes['enduser.id']).toBe(USER_ID);
+  expect(refused?.status).toEqual({ code: 2, message: 'ERR_USER_UNAUTHENTICATED' });
+});
+
 test('each example is run here', async () => {
   const files = await readdir(examples);
-  expect(files.sort()).toEqual([...SERVERS, 'nextjs', 'socket-io.mts'].sort());
+  const others = ['nextjs', 'opentelemetry.mts', 'prometheus.mts', 'socket-io.mts'];
+  expect(files.sort()).toEqual([...SERVERS, ...others].sort());
 });

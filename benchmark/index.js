@@ -5,6 +5,7 @@ import { writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 
+import { channels } from './channels.js';
 import { chart, round } from './chart.js';
 import { expressServers } from './express.js';
 import { footprint } from './footprint.js';
@@ -20,6 +21,7 @@ const issuer = await startIssuer();
 const bareBefore = await bareSignatureCheck();
 const { alone, together, busy, seen, mixed } = await verification(issuer);
 const bare = Math.min(bareBefore, await bareSignatureCheck());
+const { ask, listened, unheard } = await channels(issuer);
 const express = await expressServers(issuer);
 const user = await currentUser(issuer);
 const { load, resident } = await footprint(issuer);
@@ -41,6 +43,8 @@ const rows = [
   atMost('a new token over the bare check in Rust', alone.ours / bare, 1.12),
   atMost('function over method, seen before', seen['ours, as a function'] / seen.ours, 1.1),
   atMost('function over method, new', alone['ours, as a function'] / alone.ours, 1.1),
+  times('token seen before, µs', { ours: unheard, 'with a listener': listened }, {}),
+  atMost('asking a channel who listens, over a token seen before', ask / unheard, 0.02),
   atMost('1,000 projects over one, new', projects.fresh[1_000] / projects.fresh[1], 1.3),
   atMost('1,000 projects over one, seen before', projects.seen[1_000] / projects.seen[1], 1.3),
   atMost('1,000 tokens over one, seen before', tokens[1_000] / tokens[1], 1.3),

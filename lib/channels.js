@@ -2,7 +2,7 @@
 
 const { channel } = require('node:diagnostics_channel');
 
-const { onKeyFetch } = require('../binding.js');
+const { NativeClient } = require('../binding.js');
 const { StackAuthError } = require('./errors.js');
 
 /**
@@ -15,7 +15,7 @@ const refresh = channel('stack-auth-native:keys:refresh');
 const error = channel('stack-auth-native:keys:error');
 const verify = channel('stack-auth-native:verify');
 
-onKeyFetch(({ url, duration, kids, failure, failuresInARow, nextAttemptIn }) => {
+NativeClient.onKeyFetch(({ url, duration, kids, failure, failuresInARow, nextAttemptIn }) => {
   if (failure && error.hasSubscribers) {
     const reason = new StackAuthError(failure);
     error.publish({ url, duration, error: reason, failuresInARow, nextAttemptIn });

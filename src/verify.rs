@@ -44,7 +44,7 @@ pub struct Verified {
 pub enum Known {
     /// It was seen before, and is good.
     Good(Entry),
-    New(Opened),
+    New(Box<Opened>),
 }
 
 /// A new token, whose signature is yet to be checked.
@@ -94,7 +94,7 @@ impl Client {
     pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<Known> {
         match self.recall(text, current_date)? {
             Some(entry) => Ok(Known::Good(entry)),
-            None => self.open(text.to_owned()).map(Known::New),
+            None => self.open(text.to_owned()).map(|opened| Known::New(opened.into())),
         }
     }
 
@@ -162,7 +162,7 @@ impl Client {
     pub async fn verify(&self, known: Known, call: Call) -> Result<Verified> {
         match known {
             Known::Good(entry) => Ok(entry.verified()),
-            Known::New(opened) => self.finish(opened, call).await,
+            Known::New(opened) => self.finish(*opened, call).await,
         }
     }
 
@@ -185,7 +185,7 @@ impl Client {
         let verified = match known {
             Known::Good(_) => Ok(()),
             Known::New(opened) => {
-                self.finish(opened, Call { deadline: half_time, ..call }).await.map(drop)
+                self.finish(*opened, Call { deadline: half_time, ..call }).await.map(drop)
             }
         };
         let max_age = self.config.user_max_age;
@@ -218,7 +218,9 @@ impl Known {
     fn text(&self) -> &str {
         match self {
             Self::Good(entry) => entry.jwt.text(),
-            Self::New(Opened::WithKeys(jwt, _) | Opened::Keyless(jwt)) => jwt.text(),
+            Self::New(opened) => match &**opened {
+                Opened::WithKeys(jwt, _) | Opened::Keyless(jwt) => jwt.text(),
+            },
         }
     }
 }

@@ -8,7 +8,7 @@ use napi::bindgen_prelude::{Either5, FnArgs, Function, Null, Object, Undefined, 
 use napi::{Env, Error};
 use napi_derive::napi;
 
-use super::outcome::{self, Failure, rejection};
+use super::outcome::{self, Failure, failure, rejection};
 use super::text;
 use crate::error::Result;
 use crate::threads;
@@ -60,13 +60,13 @@ struct Job {
 
 impl Job {
     /// `None` if the keys must be waited for, which must not hold up those that follow.
-    fn run(self) -> std::result::Result<Option<Verified>, Failure> {
-        let Self { client, text, current_date } = self;
-        let verified = client.open(text).and_then(|opened| match opened {
-            Opened::WithKeys(jwt, snapshot) => client.check(jwt, &snapshot, current_date).map(Some),
+    fn run(self) -> Result<Option<Verified>> {
+        match self.client.open(self.text)? {
+            Opened::WithKeys(jwt, snapshot) => {
+                self.client.check(jwt, &snapshot, self.current_date).map(Some)
+            }
             Opened::Keyless(_) => Ok(None),
-        });
-        verified.map_err(|error| rejection(&client, error))
+        }
     }
 }
 
@@ -150,17 +150,19 @@ fn verify(
         lock(batch).insert(ticket, job);
         return Ok(Either5::D(Null));
     }
-    Ok(match job.run() {
-        Ok(Some(verified)) => Either5::B(outcome::json(&verified)),
-        Ok(None) => Either5::E(()),
-        Err(failure) => Either5::C(failure),
+    Ok(match job.run()? {
+        Some(verified) => Either5::B(outcome::json(&verified)),
+        None => Either5::E(()),
     })
 }
 
 fn check_all(jobs: Vec<Option<Job>>) -> Checked {
     let mut columns = Columns::default();
     for job in jobs {
-        columns.push(job.map_or(Ok(None), Job::run));
+        columns.push(job.map_or(Ok(None), |job| {
+            let client = Arc::clone(&job.client);
+            job.run().inspect_err(|error| client.counts().reject(error.code))
+        }));
     }
     columns.into()
 }
@@ -179,7 +181,7 @@ struct Columns {
 }
 
 impl Columns {
-    fn push(&mut self, outcome: std::result::Result<Option<Verified>, Failure>) {
+    fn push(&mut self, outcome: Result<Option<Verified>>) {
         if !self.payloads.is_empty() {
             self.payloads.push(',');
             self.headers.push(',');
@@ -199,10 +201,10 @@ impl Columns {
                 self.payloads.push_str("null");
                 self.headers.push('0');
             }
-            Err(failure) => {
+            Err(error) => {
                 self.payloads.push_str("null");
                 self.headers.push_str("null");
-                self.failures.push(failure);
+                self.failures.push(failure(error));
             }
         }
     }

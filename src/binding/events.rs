@@ -45,8 +45,7 @@ impl From<&Fetched> for KeyFetch {
 }
 
 /// Until the thread ends, which this does not put off.
-#[napi(catch_unwind)]
-pub fn on_key_fetch(listener: Function<'_, FnArgs<(KeyFetch,)>, ()>) -> napi::Result<()> {
+pub fn tell(listener: &Function<'_, FnArgs<(KeyFetch,)>, ()>) -> napi::Result<()> {
     let listener =
         listener.build_threadsafe_function::<FnArgs<(KeyFetch,)>>().weak::<true>().build()?;
     observe(move |fetched| {

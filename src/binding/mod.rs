@@ -12,7 +12,7 @@ mod text;
 use std::sync::Arc;
 
 use napi::Env;
-use napi::bindgen_prelude::{Either, PromiseRaw, Unknown};
+use napi::bindgen_prelude::{Either, FnArgs, Function, PromiseRaw, Unknown};
 use napi_derive::napi;
 use tokio::sync::Notify;
 
@@ -182,6 +182,15 @@ impl NativeClient {
         #[allow(clippy::cast_precision_loss)]
         let uat = snapshot.unix_fetched_at as f64;
         Some(ExportedKeys { jwks: snapshot.json.as_ref().to_owned(), uat })
+    }
+
+    /// Calls `listener` after each fetch of keys in this process, as long as this thread lives.
+    #[napi(catch_unwind)]
+    #[allow(clippy::needless_pass_by_value, reason = "as napi hands it over")]
+    pub fn on_key_fetch(
+        listener: Function<'_, FnArgs<(events::KeyFetch,)>, ()>,
+    ) -> napi::Result<()> {
+        events::tell(&listener)
     }
 
     #[napi(catch_unwind)]

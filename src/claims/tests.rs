@@ -30,7 +30,7 @@ fn refuses(more: &str, claim: &str, reason: Reason) {
     let error = check(&claims(more), &policy(AllowedUsers::Regular)).unwrap_err();
     let expired = claim == "exp" && reason == Reason::CheckFailed;
     let code = if expired { Code::JwtExpired } else { Code::JwtClaimValidationFailed };
-    assert_eq!((error.code, error.context.claim), (code, Some(claim)), "{more}: {error}");
+    assert_eq!((error.code, error.context.claim), (code, Some(claim)), "{more}: {error:?}");
     assert_eq!(error.context.reason, Some(reason), "{more}");
 }
 

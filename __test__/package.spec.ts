@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -52,6 +52,31 @@ describe('the packed tarball', () => {
       'testing.js',
     ]);
     expect(size).toBeLessThanOrEqual(150 * 1024);
+  });
+
+  test('runs nothing when it is installed, and needs its binaries only', async () => {
+    const modules = path.join(consumer.project, 'node_modules');
+    const [folder] = await readdir(path.join(modules, '@stack-auth-native'));
+    const [main, binding] = await Promise.all(
+      ['stack-auth-native', `@stack-auth-native/${folder}`].map(async (name) =>
+        JSON.parse(await readFile(path.join(modules, name, 'package.json'), 'utf8')),
+      ),
+    );
+    for (const manifest of [main, binding]) {
+      for (const part of ['scripts', 'dependencies', 'peerDependencies', 'devDependencies']) {
+        expect(manifest).not.toHaveProperty(part);
+      }
+    }
+    expect(main.optionalDependencies).toEqual({ [binding.name]: main.version });
+    // npm says nothing when it leaves out an optional dependency because of its `engines`.
+    expect(binding).not.toHaveProperty('engines');
+    expect(binding).toMatchObject({ os: [process.platform], cpu: [process.arch] });
+    expect(await readdir(path.join(modules, binding.name))).toEqual([
+      'LICENSE',
+      'README.md',
+      'package.json',
+      binding.main,
+    ]);
   });
 
   test('has nothing that publint or "are the types wrong" would report', async () => {

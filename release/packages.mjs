@@ -50,6 +50,11 @@ async function makePlatformPackages(binaries, to, partial) {
     if (built.includes(main)) {
       await copyFile(path.join(binaries, main), path.join(folder, main));
       await copyFile(path.join(root, 'LICENSE'), path.join(folder, 'LICENSE'));
+      await writeFile(
+        path.join(folder, 'README.md'),
+        `The native part of [${manifest.name}](https://www.npmjs.com/package/${manifest.name}) for ` +
+          `${platform}. Install that package, and this comes with it.\n`,
+      );
       made.push({ name, version, folder });
     } else if (partial) {
       await rm(folder, { recursive: true });

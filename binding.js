@@ -18,13 +18,13 @@ function load() {
   const { STACK_AUTH_NATIVE_BINARY: named } = process.env;
   if (named) {
     const file = path.resolve(named);
-    const remedy = 'build it from the sources of that version';
-    return checked(open(file), `${file}, which STACK_AUTH_NATIVE_BINARY names,`, remedy);
+    const origin = `${file}, which STACK_AUTH_NATIVE_BINARY names,`;
+    return checked(open(file, origin), origin, 'build it from the sources of that version');
   }
   const platform = platformOf(process);
   const built = path.join(__dirname, `stack-auth-native.${platform}.node`);
   return existsSync(built)
-    ? checked(open(built), built, 'run `npm run build`')
+    ? checked(open(built, built), built, 'run `npm run build`')
     : checked(requirePackage(platform), packageOf(platform), REINSTALL);
 }
 
@@ -49,13 +49,14 @@ function packageOf(platform) {
  * Not by `require`, which would take JavaScript as well, and which bundlers would follow.
  *
  * @param {string} file
+ * @param {string} origin
  */
-function open(file) {
+function open(file, origin) {
   const addon = /** @type {{ exports: any }} */ ({ exports: {} });
   try {
     process.dlopen(addon, file);
   } catch (cause) {
-    throw unusable(file, cause);
+    throw unusable(origin, cause);
   }
   return addon.exports;
 }

@@ -196,7 +196,9 @@ describe('STACK_AUTH_NATIVE_BINARY', () => {
     }
     const error = await load({ env: { STACK_AUTH_NATIVE_BINARY: file } });
     expect(error).toMatchObject({ code: 'ERR_BINARY_UNUSABLE', status: 500 });
-    expect(error.message).toContain(file);
+    expect(error.message).toContain(
+      `${file}, which STACK_AUTH_NATIVE_BINARY names, cannot be loaded`,
+    );
   });
 
   test('fails by an addon that is another', async () => {

@@ -17,22 +17,13 @@ const LIBRARIES = {
   musl: /^(libc\.so|libc\.musl-\w+\.so\.1|libgcc_s\.so\.1)$/,
 };
 /** Of this machine, and where other machines have theirs. */
-const PATHS = [
-  homedir(),
-  root,
-  '/home/',
-  '/Users/',
-  '\\Users\\',
-  '/root/',
-  '/builds/',
-  '.cargo/registry',
-];
+const PATHS = [homedir(), root, '/home/', '/Users/', '\\Users\\', '/root/', '/builds/'];
 
 /** @param {string} file */
 function check(file) {
   const bytes = readFileSync(file);
   const platform = /\.([\w-]+)\.node$/.exec(file)?.[1] ?? '';
-  const found = PATHS.filter((text) => bytes.includes(text));
+  const found = PATHS.filter((text) => text.length > 1 && bytes.includes(text));
   const elf = platform.startsWith('linux-') ? readElf(file) : undefined;
   const problems = [
     ...(bytes.length > MAX_BYTES ? [`larger than ${MAX_BYTES} bytes`] : []),

@@ -39,8 +39,8 @@ async function makePlatformPackages(binaries, to, partial) {
   const { engines, ...manifest } = await readJson(path.join(root, 'package.json'));
   const template = path.join(to, 'package.json');
   await writeJson(template, manifest);
-  const napi = path.join(root, 'node_modules/.bin/napi');
-  await run(napi, ['create-npm-dirs', '--npm-dir', '.'], { cwd: to });
+  const napi = path.join(root, 'node_modules/@napi-rs/cli/dist/cli.js');
+  await run(process.execPath, [napi, 'create-npm-dirs', '--npm-dir', '.'], { cwd: to });
   await rm(template);
   const made = [];
   const built = await readdir(binaries);
@@ -70,7 +70,10 @@ async function makePlatformPackages(binaries, to, partial) {
  * @param {{ name: string, version: string }[]} platforms
  */
 async function makeMainPackage(to, platforms) {
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', to], { cwd: root });
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', to], {
+    cwd: root,
+    shell: process.platform === 'win32',
+  });
   const [{ name, filename }] = JSON.parse(stdout);
   const tarball = path.join(to, filename);
   const folder = path.join(to, name);

@@ -617,8 +617,20 @@ export type CallerErrorCode =
   | 'ERR_USER_TYPE_NOT_ALLOWED'
   | 'ERR_USER_UNAUTHENTICATED';
 
-/** The operator is at fault: status 500. Not retryable. */
-export type OperatorErrorCode = 'ERR_CONFIG';
+/**
+ * The operator is at fault: status 500. Not retryable. All but `ERR_CONFIG` are thrown when this package is
+ * loaded, which it never is without its native part:
+ * - `ERR_BINARY_MISSING`: the package with the binary of this platform is not installed
+ * - `ERR_BINARY_UNUSABLE`: the system refuses the binary; `cause` has its words
+ * - `ERR_BINARY_VERSION`: the binary is of another version
+ * - `ERR_UNSUPPORTED_PLATFORM`: there is no binary for this platform
+ */
+export type OperatorErrorCode =
+  | 'ERR_CONFIG'
+  | 'ERR_BINARY_MISSING'
+  | 'ERR_BINARY_UNUSABLE'
+  | 'ERR_BINARY_VERSION'
+  | 'ERR_UNSUPPORTED_PLATFORM';
 
 /** Stack Auth, or the way there, is at fault: status 503. Retryable. */
 export type ServiceErrorCode =

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
@@ -23,9 +23,8 @@ const EXPECTED = [true, 'ERR_JWS_INVALID', 'function', 'function'];
 
 describe('the packed tarball', () => {
   test('holds what is needed and nothing else', () => {
-    const { packed } = consumer;
-    const binaries = packed.filter((file) => file.endsWith('.node'));
-    expect(packed.filter((file) => !file.endsWith('.node')).sort()).toEqual([
+    const { files, size } = consumer.packed;
+    expect(files.map((file) => file.path).sort()).toEqual([
       'CHANGELOG.md',
       'LICENSE',
       'README.md',
@@ -40,6 +39,7 @@ describe('the packed tarball', () => {
       'lib/challenge.js',
       'lib/checks.js',
       'lib/errors.js',
+      'lib/libc.js',
       'lib/options.js',
       'lib/recent.js',
       'lib/templates.js',
@@ -51,14 +51,43 @@ describe('the packed tarball', () => {
       'testing.d.ts',
       'testing.js',
     ]);
-    expect(binaries).toHaveLength(1);
+    expect(size).toBeLessThanOrEqual(150 * 1024);
+  });
+
+  test('runs nothing when it is installed, and needs its binaries only', async () => {
+    const modules = path.join(consumer.project, 'node_modules');
+    const [folder] = await readdir(path.join(modules, '@stack-auth-native'));
+    const [main, binding] = await Promise.all(
+      ['stack-auth-native', `@stack-auth-native/${folder}`].map(async (name) =>
+        JSON.parse(await readFile(path.join(modules, name, 'package.json'), 'utf8')),
+      ),
+    );
+    for (const manifest of [main, binding]) {
+      for (const part of ['scripts', 'dependencies', 'peerDependencies', 'devDependencies']) {
+        expect(manifest).not.toHaveProperty(part);
+      }
+    }
+    expect(main.optionalDependencies).toEqual({ [binding.name]: main.version });
+    // npm says nothing when it leaves out an optional dependency because of its `engines`.
+    expect(binding).not.toHaveProperty('engines');
+    expect(binding).toMatchObject({ os: [process.platform], cpu: [process.arch] });
+    expect(await readdir(path.join(modules, binding.name))).toEqual([
+      'LICENSE',
+      'README.md',
+      'package.json',
+      binding.main,
+    ]);
   });
 
   test('has nothing that publint or "are the types wrong" would report', async () => {
     const bin = path.join(root, 'node_modules/.bin');
-    const publint = await run(path.join(bin, 'publint'), ['run', '--strict', consumer.tarball]);
+    const publint = await run(path.join(bin, 'publint'), [
+      'run',
+      '--strict',
+      consumer.packed.tarball,
+    ]);
     expect(publint.stdout).toContain('All good!');
-    const attw = await run(path.join(bin, 'attw'), ['--format', 'json', consumer.tarball]);
+    const attw = await run(path.join(bin, 'attw'), ['--format', 'json', consumer.packed.tarball]);
     const { analysis } = JSON.parse(attw.stdout);
     expect(analysis.problems).toEqual([]);
     expect(Object.keys(analysis.entrypoints)).toEqual([

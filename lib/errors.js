@@ -89,15 +89,24 @@ function stackOf(site) {
 }
 
 /**
+ * @param {import('../index.js').OperatorErrorCode} code
  * @param {string} message
  * @param {unknown} [cause]
  */
-function configError(message, cause) {
-  const error = new StackAuthError({ code: 'ERR_CONFIG', message, status: 500, retryable: false });
+function operatorError(code, message, cause) {
+  const error = new StackAuthError({ code, message, status: 500, retryable: false });
   if (cause !== undefined) {
     Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
   }
   return error;
+}
+
+/**
+ * @param {string} message
+ * @param {unknown} [cause]
+ */
+function configError(message, cause) {
+  return operatorError('ERR_CONFIG', message, cause);
 }
 
 /**
@@ -109,4 +118,4 @@ function callerError(code, status, message) {
   return new StackAuthError({ code, message, status, retryable: false });
 }
 
-module.exports = { AbortError, StackAuthError, callerError, configError, standAt };
+module.exports = { AbortError, StackAuthError, callerError, configError, operatorError, standAt };

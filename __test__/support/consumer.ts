@@ -1,24 +1,27 @@
 import { execFile } from 'node:child_process';
-import { cp, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
+import { makePackages } from '../../release/packages.mjs';
+
 export const run = promisify(execFile);
 export const root = path.resolve(import.meta.dirname, '../..');
 
-/** A consumer's project, out of reach of this one's `node_modules`, with the packed tarball in its own. */
+/**
+ * A consumer's project, out of reach of this one's `node_modules`, with the packages in its own as they
+ * are published for this platform.
+ */
 export async function newConsumer() {
   const project = await mkdtemp(path.join(tmpdir(), 'consumer-'));
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', project], {
-    cwd: root,
-  });
-  const packed: string[] = JSON.parse(stdout)[0].files.map((file: { path: string }) => file.path);
-  const target = path.join(project, 'node_modules/stack-auth-native');
-  await mkdir(target, { recursive: true });
-  const name = (await readdir(project)).find((file) => file.endsWith('.tgz')) as string;
-  const tarball = path.join(project, name);
-  await run('tar', ['xzf', tarball, '-C', target, '--strip-components=1']);
+  const packages = await mkdtemp(path.join(tmpdir(), 'packages-'));
+  const { main, platforms } = await makePackages({ binaries: root, to: packages, partial: true });
+  for (const folder of platforms) {
+    await install(await pack(folder, packages), project);
+  }
+  const packed = await pack(main, packages);
+  await install(packed, project);
   for (const types of ['@types/node', 'undici-types']) {
     const [from, to] = [root, project].map((dir) => path.join(dir, 'node_modules', types));
     await cp(from as string, to as string, { recursive: true });
@@ -37,8 +40,29 @@ export async function newConsumer() {
   return {
     project,
     packed,
-    tarball,
     outputOf,
-    remove: () => rm(project, { recursive: true, force: true }),
+    remove: () =>
+      Promise.all([project, packages].map((dir) => rm(dir, { recursive: true, force: true }))),
   };
+}
+
+interface Packed {
+  name: string;
+  filename: string;
+  files: { path: string }[];
+  size: number;
+}
+
+async function pack(folder: string, to: string): Promise<Packed & { tarball: string }> {
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', to], {
+    cwd: folder,
+  });
+  const [packed]: [Packed] = JSON.parse(stdout);
+  return { ...packed, tarball: path.join(to, packed.filename) };
+}
+
+async function install({ name, tarball }: { name: string; tarball: string }, project: string) {
+  const target = path.join(project, 'node_modules', name);
+  await mkdir(target, { recursive: true });
+  await run('tar', ['xzf', tarball, '-C', target, '--strip-components=1']);
 }

@@ -22,6 +22,10 @@ use crate::config::Options;
 use crate::error::Result;
 use crate::verify::Client;
 
+/// Of `Cargo.toml`, which `package.json` agrees with: `binding.js` takes no binary of another version.
+#[napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 /// Options whose names and types were checked in JavaScript.
 #[napi(object, object_to_js = false)]
 pub struct ClientOptions {

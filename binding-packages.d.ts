@@ -1,0 +1,4 @@
+declare module '@stack-auth-native/binding-*' {
+  const binding: typeof import('./binding.js');
+  export = binding;
+}

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use reqwest::{Certificate, Client, ClientBuilder, Response, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, Response, redirect, retry};
 use url::Url;
 
 use crate::config::is_loopback;
@@ -40,6 +40,8 @@ fn build(direct: bool) -> reqwest::Result<Client> {
     let builder = || {
         let builder = Client::builder()
             .redirect(redirect::Policy::none())
+            // What HTTP/2 servers refuse would be sent three times over, past our own bounds.
+            .retry(retry::never())
             .user_agent(concat!("stack-auth-native/", env!("CARGO_PKG_VERSION")));
         let builder = if direct { builder.no_proxy() } else { builder };
         extra_certificates().into_iter().fold(builder, ClientBuilder::add_root_certificate)

@@ -1,11 +1,19 @@
 //! The HTTP clients of the process, and reading with a bound.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use reqwest::{Certificate, Client, ClientBuilder, Response, redirect, retry};
 use url::Url;
 
 use crate::config::is_loopback;
+
+/// An HTTP/2 connection that has gone dead is not closed with the request that has waited in vain, and
+/// would take all that follow with it (hyperium/hyper#4186). So it is asked for a sign of life once it
+/// has been silent for so long while requests wait, and has so long for it; together less than a call
+/// has by default.
+const SILENCE: Duration = Duration::from_secs(1);
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// Why an exchange brought no body.
 #[derive(Debug)]
@@ -42,6 +50,8 @@ fn build(direct: bool) -> reqwest::Result<Client> {
             .redirect(redirect::Policy::none())
             // What HTTP/2 servers refuse would be sent three times over, past our own bounds.
             .retry(retry::never())
+            .http2_keep_alive_interval(SILENCE)
+            .http2_keep_alive_timeout(SIGN_OF_LIFE)
             .user_agent(concat!("stack-auth-native/", env!("CARGO_PKG_VERSION")));
         let builder = if direct { builder.no_proxy() } else { builder };
         extra_certificates().into_iter().fold(builder, ClientBuilder::add_root_certificate)

@@ -45,7 +45,7 @@ pub fn client(url: &str) -> Result<&'static Client, Fault> {
 }
 
 fn build(direct: bool) -> reqwest::Result<Client> {
-    let builder = || {
+    let builder = |extra: &[Certificate]| {
         let builder = Client::builder()
             .redirect(redirect::Policy::none())
             // What HTTP/2 servers refuse would be sent three times over, past our own bounds.
@@ -54,22 +54,31 @@ fn build(direct: bool) -> reqwest::Result<Client> {
             .http2_keep_alive_timeout(SIGN_OF_LIFE)
             .user_agent(concat!("stack-auth-native/", env!("CARGO_PKG_VERSION")));
         let builder = if direct { builder.no_proxy() } else { builder };
-        extra_certificates().into_iter().fold(builder, ClientBuilder::add_root_certificate)
+        extra.iter().cloned().fold(builder, ClientBuilder::add_root_certificate)
     };
-    // Slim containers have no certificates of their own, and then not even http: works.
-    builder().build().or_else(|_| {
-        let public = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
-        let public = public.iter().filter_map(|der| Certificate::from_der(der).ok());
-        builder().tls_certs_merge(public).build()
+    let extra = extra_certificates();
+    builder(&extra).build().or_else(|_| {
+        let extra: Vec<_> = extra.into_iter().filter(is_readable).collect();
+        // Slim containers have no certificates of their own, and then not even http: works.
+        builder(&extra).build().or_else(|_| {
+            let public = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+            let public = public.iter().filter_map(|der| Certificate::from_der(der).ok());
+            builder(&extra).tls_certs_merge(public).build()
+        })
     })
 }
 
-/// Node's way to name a private authority. A file that cannot be read is passed over, as in Node.
+/// Node's way to name private authorities. What cannot be read is passed over, as in Node.
 fn extra_certificates() -> Vec<Certificate> {
     std::env::var_os("NODE_EXTRA_CA_CERTS")
         .and_then(|path| std::fs::read(path).ok())
         .and_then(|pem| Certificate::from_pem_bundle(&pem).ok())
         .unwrap_or_default()
+}
+
+/// A `Certificate` may hold anything; only a client that is built with it has read it.
+fn is_readable(certificate: &Certificate) -> bool {
+    Client::builder().no_proxy().tls_certs_only([certificate.clone()]).build().is_ok()
 }
 
 pub async fn body(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, Fault> {

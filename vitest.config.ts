@@ -6,5 +6,7 @@ export default defineConfig({
     // A spec that hangs is a defect of its own.
     testTimeout: 30_000,
     hookTimeout: 30_000,
+    // The rows of the fault matrix spend their time waiting.
+    maxConcurrency: 16,
   },
 });

@@ -14,7 +14,6 @@ import { type Response, type StandIn, userOf } from './support/stand-in.js';
 
 const UNAVAILABLE = { code: 'ERR_API_UNAVAILABLE', status: 503, retryable: true };
 const LIMITED = { code: 'ERR_API_RATE_LIMITED', status: 503, retryable: true };
-const LATE = { code: 'ERR_API_TIMEOUT', status: 503, retryable: true };
 
 describe('a bad token is refused without a request for the user:', () => {
   const forge = (token: string) => {
@@ -210,39 +209,6 @@ describe('another try is made', () => {
     const issuer = await startFlaky(9, (response) => response.writeHead(code).end());
     await failure(getUser(await issuer.mint(), issuer.options));
     expect(issuer.userRequests).toBe(1);
-  });
-});
-
-describe('a call is over in time', () => {
-  test.each([
-    ['the API hangs before the headers', 'users/me', hang],
-    [
-      'the API hangs inside the body',
-      'users/me',
-      (_request: unknown, response: Response) => void response.writeHead(200).write('{"id":'),
-    ],
-    ['JWKS hangs, and the API too', '/', hang],
-  ] as const)('although %s', async (_what, path, misbehave) => {
-    const issuer = await startIssuer();
-    answer(issuer, path, misbehave);
-    const token = await issuer.mint();
-    const options = { ...issuer.options, timeout: 300 };
-    const [error, millis] = await timed(() => failure(getUser(token, options)));
-    expect(error).toMatchObject(LATE);
-    expect(millis).toBeGreaterThan(290);
-    expect(millis).toBeLessThan(300 + 250);
-  });
-});
-
-describe('a redirect', () => {
-  test.each([301, 302, 303, 307, 308])('with %d is not followed', async (code) => {
-    const [issuer, other] = [await startIssuer(), await startIssuer()];
-    answer(issuer, 'users/me', ({ url }, response) =>
-      response.writeHead(code, { location: `${other.url}${url}` }).end(),
-    );
-    const error = await failure(getUser(await issuer.mint(), issuer.options));
-    expect(error).toMatchObject(UNAVAILABLE);
-    expect(other.requests).toEqual([]);
   });
 });
 

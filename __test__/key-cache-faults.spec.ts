@@ -19,9 +19,8 @@ import {
   until,
   withKid,
 } from './support/cache-issuer.js';
-import { type Response, type StandIn, sendJson } from './support/stand-in.js';
+import { type StandIn, sendJson } from './support/stand-in.js';
 
-const LATE = { code: 'ERR_JWKS_TIMEOUT', status: 503, retryable: true };
 const NO_PROJECT = { code: 'ERR_CONFIG', status: 500, retryable: false };
 
 /** After the fault is gone and the back-off is over, all is well again. */
@@ -212,66 +211,11 @@ describe('an answer with status', () => {
     expect(await failure(verifyJwt(await issuer.mint(), issuer.options))).toMatchObject(DOWN);
   });
 
-  test.each([301, 302, 303, 307, 308])('%d is not followed', async (code) => {
-    const [issuer, other] = [await startIssuer(), await startIssuer()];
-    answerKeys(issuer, ({ url }, response) =>
-      response.writeHead(code, { location: `${other.url}${url}` }).end(),
-    );
-    expect(await failure(verifyJwt(await issuer.mint(), issuer.options))).toMatchObject(DOWN);
-    expect(other.requests).toEqual([]);
-  });
-
   test('404 leaves known keys good', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();
     await verifyJwt(token, issuer.options);
     answerKeys(issuer, status(404));
     await verifyJwt(token, { ...issuer.options, cacheMaxAge: 0 });
-  });
-});
-
-describe('a connection that', () => {
-  const begin = (response: Response) => response.writeHead(200).write('{"keys":[');
-
-  test.each([
-    ['hangs before the headers', () => {}],
-    ['hangs inside the body', begin],
-    [
-      'trickles',
-      (response: Response) => {
-        begin(response);
-        const trickle = setInterval(() => response.write(' '), 20);
-        response.on('close', () => clearInterval(trickle));
-      },
-    ],
-  ])('%s is given up in time', async (_what, misbehave) => {
-    const issuer = await startIssuer();
-    answerKeys(issuer, (_request, response) => void misbehave(response));
-    const options = { ...issuer.options, timeout: 300 };
-    const token = await issuer.mint();
-    const [error, millis] = await timed(() => failure(verifyJwt(token, options)));
-    expect(error).toMatchObject(LATE);
-    expect(millis).toBeGreaterThan(290);
-    expect(millis).toBeLessThan(300 + 250);
-    await recovers(issuer);
-  });
-
-  test.each([
-    ['is reset', (response: Response) => response.socket?.resetAndDestroy()],
-    ['is closed', (response: Response) => response.socket?.destroy()],
-    ['speaks something else', (response: Response) => response.socket?.end('SSH-2.0-x\r\n\r\n')],
-    [
-      'breaks off inside the body',
-      (response: Response) => {
-        begin(response);
-        setImmediate(() => response.socket?.destroy());
-      },
-    ],
-  ])('%s is a failed fetch', async (_what, misbehave) => {
-    const issuer = await startIssuer();
-    answerKeys(issuer, (_request, response) => void misbehave(response));
-    const error = await failure(verifyJwt(await issuer.mint(), issuer.options));
-    expect(error).toMatchObject({ ...DOWN, cause: expect.any(Error) });
-    await recovers(issuer);
   });
 });

@@ -1,11 +1,19 @@
 //! The HTTP clients of the process, and reading with a bound.
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, Response, redirect};
+use reqwest::{Certificate, Client, ClientBuilder, Response, redirect, retry};
 use url::Url;
 
 use crate::config::is_loopback;
+
+/// An HTTP/2 connection that has gone dead is not closed with the request that has waited in vain, and
+/// would take all that follow with it (hyperium/hyper#4186). So it is asked for a sign of life once it
+/// has been silent for so long while requests wait, and has so long for it; together less than a call
+/// has by default.
+const SILENCE: Duration = Duration::from_secs(1);
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// Why an exchange brought no body.
 #[derive(Debug)]
@@ -37,27 +45,40 @@ pub fn client(url: &str) -> Result<&'static Client, Fault> {
 }
 
 fn build(direct: bool) -> reqwest::Result<Client> {
-    let builder = || {
+    let builder = |extra: &[Certificate]| {
         let builder = Client::builder()
             .redirect(redirect::Policy::none())
+            // What HTTP/2 servers refuse would be sent three times over, past our own bounds.
+            .retry(retry::never())
+            .http2_keep_alive_interval(SILENCE)
+            .http2_keep_alive_timeout(SIGN_OF_LIFE)
             .user_agent(concat!("stack-auth-native/", env!("CARGO_PKG_VERSION")));
         let builder = if direct { builder.no_proxy() } else { builder };
-        extra_certificates().into_iter().fold(builder, ClientBuilder::add_root_certificate)
+        extra.iter().cloned().fold(builder, ClientBuilder::add_root_certificate)
     };
-    // Slim containers have no certificates of their own, and then not even http: works.
-    builder().build().or_else(|_| {
-        let public = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
-        let public = public.iter().filter_map(|der| Certificate::from_der(der).ok());
-        builder().tls_certs_merge(public).build()
+    let extra = extra_certificates();
+    builder(&extra).build().or_else(|_| {
+        let extra: Vec<_> = extra.into_iter().filter(is_readable).collect();
+        // Slim containers have no certificates of their own, and then not even http: works.
+        builder(&extra).build().or_else(|_| {
+            let public = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
+            let public = public.iter().filter_map(|der| Certificate::from_der(der).ok());
+            builder(&extra).tls_certs_merge(public).build()
+        })
     })
 }
 
-/// Node's way to name a private authority. A file that cannot be read is passed over, as in Node.
+/// Node's way to name private authorities. What cannot be read is passed over, as in Node.
 fn extra_certificates() -> Vec<Certificate> {
     std::env::var_os("NODE_EXTRA_CA_CERTS")
         .and_then(|path| std::fs::read(path).ok())
         .and_then(|pem| Certificate::from_pem_bundle(&pem).ok())
         .unwrap_or_default()
+}
+
+/// A `Certificate` may hold anything; only a client that is built with it has read it.
+fn is_readable(certificate: &Certificate) -> bool {
+    Client::builder().no_proxy().tls_certs_only([certificate.clone()]).build().is_ok()
 }
 
 pub async fn body(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, Fault> {

@@ -71,7 +71,7 @@ export function hold(issuer: StandIn, path: 'jwks' | 'users/me'): () => void {
   return open;
 }
 
-export const until = (condition: () => boolean) =>
+export const until = (condition: () => boolean | Promise<boolean>) =>
   vi.waitUntil(condition, { interval: 5, timeout: 10_000 });
 
 /** Keys as `exportKeys` would have given them so many milliseconds ago. */

@@ -56,7 +56,7 @@ export class StandIn {
   /** Which secrets' keys are published; the first signs. */
   secrets = SECRETS.slice(0, 1);
   url = '';
-  #server = createServer((request, response) => this.#answer(request, response));
+  #server = createServer((request, response) => this.answer(request, response));
 
   static async start() {
     const standIn = new StandIn();
@@ -135,10 +135,12 @@ export class StandIn {
   }
 
   /**
+   * For servers of other kinds that stand in front of it.
+   *
    * @param {Request} request
    * @param {Response} response
    */
-  async #answer(request, response) {
+  async answer(request, response) {
     this.requests.push(request);
     if (await this.intercept?.(request, response)) {
       return;

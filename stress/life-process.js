@@ -1,0 +1,78 @@
+// A process of its own that begins calls and then ends in the way that it is told to. Says when its last
+// handle is gone through file descriptor 3, for it must write nothing else.
+
+import { writeSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { getUser, StackAuth, verifyJwt } from '../index.js';
+
+/**
+ * @typedef {'checks' | 'users' | 'keys' | 'shared' | 'refresh' | 'aborted' | 'idle'} Calls
+ * @typedef {'exit' | 'natural' | 'term' | 'handled'} End
+ * @typedef {object} Case
+ * @property {Calls} calls what is under way
+ * @property {End} end
+ * @property {number} delay milliseconds between the two
+ * @property {import('../index.js').StackAuthOptions} up a project that is answered
+ * @property {import('../index.js').StackAuthOptions} down one that is not
+ * @property {string[]} tokens
+ * @property {string[]} downTokens
+ */
+
+/** @type {Case} */
+const { calls, end, delay, up, down, tokens, downTokens } = JSON.parse(process.argv[2] ?? '');
+const [token, downToken] = /** @type {[string, string]} */ ([tokens[0], downTokens[0]]);
+const settled = () => {};
+const now = () => String(process.hrtime.bigint() / 1_000n);
+
+/** What each begins; a promise is of calls that end by themselves. */
+const begin = {
+  checks: () => {
+    const options = { ...up, tokenCacheBytes: 0 };
+    return tokens.map((token) => verifyJwt(token, options));
+  },
+  users: () => tokens.map((token) => getUser(token, up)),
+  /** Waits for keys that do not come. */
+  keys: () => [verifyJwt(downToken, { ...down, timeout: 300 })],
+  /** Two wait for one user, who is kept. */
+  shared: () => [
+    getUser(token, { ...up, maxAge: 60_000 }),
+    getUser(token, { ...up, maxAge: 60_000 }),
+  ],
+  /** Keys that are about to go stale are fetched in the background, from an issuer that does not answer. */
+  refresh: () => [verifyJwt(downToken, { ...down, keys: { ...keys, uat: Date.now() - 550_000 } })],
+  aborted: () => {
+    const signal = AbortSignal.timeout(5);
+    return [verifyJwt(downToken, { ...down, signal }), getUser(token, { ...up, signal })];
+  },
+  /** Nothing is under way, and connections are kept for later. */
+  idle: () => [],
+};
+
+const client = new StackAuth(up);
+await client.warmUp();
+const keys = /** @type {import('../index.js').ExportedKeys} */ (client.exportKeys());
+if (calls === 'idle') {
+  await getUser(token, { ...up, maxAge: 60_000 });
+}
+if (end === 'handled') {
+  process.on('SIGTERM', () => {
+    writeSync(3, now());
+    process.exit(7);
+  });
+}
+const under = begin[calls]().map((call) => call.then(settled, settled));
+
+if (end === 'natural') {
+  process.exitCode = 7;
+  await Promise.all(under);
+  writeSync(3, now());
+} else {
+  await sleep(delay);
+  if (end === 'exit') {
+    writeSync(3, now());
+    process.exit(7);
+  }
+  writeSync(3, 'ready');
+  setInterval(settled, 1_000);
+}

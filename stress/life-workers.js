@@ -1,0 +1,77 @@
+// A process that starts eight worker threads and ends them in mid-call, again and again. The threads may be
+// the only ones that have the addon: then it goes with the last of them, and comes with the next.
+
+import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+
+/**
+ * @typedef {object} Case
+ * @property {number} rounds
+ * @property {boolean} loaded whether the main thread has the addon as well
+ * @property {import('../index.js').StackAuthOptions} up a project that is answered
+ * @property {import('../index.js').StackAuthOptions} down one that is not
+ * @property {string[]} tokens
+ * @property {string[]} downTokens
+ */
+
+const AT_ONCE = 8;
+const file = fileURLToPath(import.meta.url);
+/** Of this process, where they can be counted. */
+const threads = () => (process.platform === 'linux' ? readdirSync('/proc/self/task').length : 0);
+
+/** @param {Case} job */
+async function endWorkers(job) {
+  const { rounds, loaded, up, tokens } = job;
+  const addon = loaded ? await import('../index.js') : undefined;
+  let slowest = 0;
+  /** @type {number[]} */
+  const counts = [];
+  for (let round = 0; round < rounds; round += 1) {
+    const workers = Array.from({ length: AT_ONCE }, (_, at) => {
+      const worker = new Worker(file, { workerData: { ...job, at } });
+      worker.on('error', (error) => {
+        throw error;
+      });
+      return worker;
+    });
+    await Promise.all(workers.map((worker) => once(worker, 'message')));
+    await sleep(Math.random() * 5);
+    const begun = performance.now();
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    slowest = Math.max(slowest, performance.now() - begun);
+    await addon?.verifyJwt(/** @type {string} */ (tokens[round % tokens.length]), up);
+    counts.push(threads());
+  }
+  return { slowest, threads: [counts[0], counts.at(-1)], rss: process.memoryUsage.rss() };
+}
+
+/** @param {Case & { at: number }} job */
+async function begin({ at, up, down, tokens, downTokens }) {
+  const { getUser, verifyJwt } = await import('../index.js');
+  const token = /** @type {string} */ (tokens[0]);
+  await verifyJwt(token, up);
+  /** Each begins again as soon as it has ended. @type {Array<() => Promise<unknown>>} */
+  const calls = [
+    () => Promise.all(tokens.map((token) => verifyJwt(token, { ...up, tokenCacheBytes: 0 }))),
+    () => Promise.all(tokens.slice(0, 8).map((token) => getUser(token, up))),
+    () => verifyJwt(/** @type {string} */ (downTokens[0]), { ...down, timeout: 60_000 }),
+    () => getUser(token, { ...up, maxAge: 1 }),
+  ];
+  const call = /** @type {() => Promise<unknown>} */ (calls[at % calls.length]);
+  const goOn = () => void call().then(goOn);
+  goOn();
+  parentPort?.postMessage('busy');
+  if (at === AT_ONCE - 1) {
+    // One leaves by itself.
+    setTimeout(() => process.exit(), Math.random() * 5);
+  }
+}
+
+if (isMainThread) {
+  console.log(JSON.stringify(await endWorkers(JSON.parse(process.argv[2] ?? ''))));
+} else {
+  await begin(workerData);
+}

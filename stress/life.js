@@ -1,0 +1,176 @@
+// `npm run stress:life [-- --rounds 200]`: threads and processes that end with calls in flight, two copies of
+// the package, `vm` contexts. Each in processes of their own, whose ends are looked at from here.
+
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cp, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { text } from 'node:stream/consumers';
+import { parseArgs, promisify } from 'node:util';
+
+import { startIssuer } from './issuer.js';
+import { Report, rounded } from './report.js';
+import { mint, newSigner } from './tokens.js';
+
+/** @import { Calls, End } from './life-process.js' */
+
+const { values } = parseArgs({ options: { rounds: { type: 'string', default: '200' } } });
+const rounds = Number(values.rounds);
+const root = path.resolve(import.meta.dirname, '..');
+const run = promisify(execFile);
+/** @param {string} name */
+const script = (name) => path.join(import.meta.dirname, name);
+/** What is told to children of a test runner is not for these. */
+const { NODE_OPTIONS, VITEST, ...env } = process.env;
+
+const TOKENS = 48;
+/** From the last handle to the end of the process. */
+const PROMPTLY = 300;
+/** What takes longer hangs. */
+const HANGS = 10_000;
+
+const signer = newSigner('k');
+const [answering, hanging] = await Promise.all([
+  startIssuer([signer.jwk]),
+  startIssuer([signer.jwk]),
+]);
+await hanging.set({ mode: 'hang' });
+/** @param {typeof answering} issuer */
+const optionsOf = ({ projectId, secretServerKey, baseUrl }) => ({
+  projectId,
+  secretServerKey,
+  baseUrl,
+});
+const [up, down] = [optionsOf(answering), optionsOf(hanging)];
+/** @param {typeof up} options */
+const mintFor = (options) => Array.from({ length: TOKENS }, () => mint(signer, options));
+const job = { up, down, tokens: mintFor(up), downTokens: mintFor(down) };
+
+const report = new Report();
+
+/**
+ * Starts a process and looks at its end.
+ *
+ * @param {Calls} calls
+ * @param {End} end
+ */
+async function endOf(calls, end) {
+  const delay = Math.random() * 8;
+  const child = spawn(
+    process.execPath,
+    [script('life-process.js'), JSON.stringify({ ...job, calls, end, delay })],
+    { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'], timeout: HANGS, killSignal: 'SIGKILL' },
+  );
+  const [output, errors, pipe] = /** @type {import('node:stream').Readable[]} */ (
+    child.stdio.slice(1)
+  );
+  let said = '';
+  let killedAt = 0;
+  pipe?.on('data', (chunk) => {
+    said += chunk;
+    if (said === 'ready') {
+      said = '';
+      killedAt = Number(process.hrtime.bigint() / 1_000n);
+      child.kill('SIGTERM');
+    }
+  });
+  const ended = once(child, 'exit').then(([code, signal]) => {
+    return { code, signal, at: Number(process.hrtime.bigint() / 1_000n) };
+  });
+  const printed = await Promise.all([
+    text(/** @type {any} */ (output)),
+    text(/** @type {any} */ (errors)),
+  ]);
+  const { code, signal, at } = await ended;
+  const from = Number(said) || killedAt || Number.NaN;
+  return { code, signal, took: (at - from) / 1_000, printed: printed.join('') };
+}
+
+/**
+ * @param {End} end
+ * @param {Calls[]} kinds
+ * @param {number} count
+ */
+async function ends(end, kinds, count) {
+  const expected = end === 'term' ? 'SIGTERM' : 7;
+  let longest = 0;
+  /** @type {string[]} */
+  const wrong = [];
+  for (let round = 0; round < count; round += 1) {
+    const calls = /** @type {Calls} */ (kinds[round % kinds.length]);
+    const { code, signal, took, printed } = await endOf(calls, end);
+    longest = Math.max(longest, took);
+    if ((signal ?? code) !== expected || printed !== '' || !(took <= PROMPTLY)) {
+      wrong.push(`${calls}: ${signal ?? code}, ${rounded(took)} ms, ${printed}`);
+    }
+  }
+  const names = {
+    exit: 'process.exit',
+    natural: 'by itself',
+    term: 'SIGTERM',
+    handled: 'SIGTERM, handled',
+  };
+  report.atMost(`${names[end]}: ends of ${count} that were not clean`, wrong.length, 0);
+  report.atMost(`${names[end]}: longest end, ms`, longest, PROMPTLY);
+  for (const line of wrong) {
+    console.log(`${names[end]}:`, line);
+  }
+}
+
+/** How a process ended that should not have. @param {any} error */
+const failed = ({ message, signal }) => ({ stdout: signal ? `ended by ${signal}` : message });
+
+/** @param {boolean} loaded @param {number} count */
+async function workers(loaded, count) {
+  const name = loaded ? 'workers' : 'workers that alone have the addon';
+  const input = JSON.stringify({ ...job, rounds: count, loaded });
+  const outcome = await run(process.execPath, [script('life-workers.js'), input], {
+    env,
+    timeout: 5_000 + count * 2_000,
+  }).catch(failed);
+  const clean = outcome instanceof Error ? String(outcome) : 'yes';
+  report.check(`${name}: ${count * 8} ended in mid-call`, clean, 'yes', clean === 'yes');
+  if (clean === 'yes') {
+    const { slowest, threads, rss } = JSON.parse(outcome.stdout);
+    const [first, last] = threads;
+    report.atMost(`${name}: slowest end of eight, ms`, slowest, 2_000);
+    report.check(`${name}: threads after`, last, `${first}, and 4`, last <= first + 4);
+    report.note(`${name}: resident after, MiB`, rounded(rss / 2 ** 20));
+  }
+}
+
+async function copies() {
+  const folder = await mkdtemp(path.join(tmpdir(), 'copies-'));
+  try {
+    const names = (await readdir(root)).filter((name) =>
+      /^(lib|index\.js|binding\.js|package\.json)$|\.node$/.test(name),
+    );
+    const paths = ['one', 'other'].map((copy) => path.join(folder, copy));
+    for (const to of paths) {
+      await Promise.all(
+        names.map((name) => cp(path.join(root, name), path.join(to, name), { recursive: true })),
+      );
+    }
+    const input = JSON.stringify({ paths, options: up, tokens: job.tokens });
+    const outcome = await run(process.execPath, [script('life-copies.js'), input], {
+      env,
+      timeout: 60_000,
+    }).catch(failed);
+    const found = outcome instanceof Error ? String(outcome) : outcome.stdout.trim();
+    report.check('two copies, and vm contexts', found, 'done', found === 'done');
+  } finally {
+    await rm(folder, { recursive: true });
+  }
+}
+
+await copies();
+await workers(true, rounds);
+await workers(false, rounds);
+const exits = Math.ceil(rounds * 0.9);
+await ends('exit', ['checks', 'users', 'keys', 'shared', 'refresh', 'aborted'], exits);
+await ends('natural', ['checks', 'users', 'keys', 'shared', 'refresh', 'aborted', 'idle'], exits);
+await ends('term', ['keys', 'users'], Math.ceil(rounds / 5));
+await ends('handled', ['keys', 'users'], Math.ceil(rounds / 5));
+report.print();
+await Promise.all([answering.kill(), hanging.kill()]);

@@ -24,9 +24,8 @@ export async function startIssuer(jwks) {
   let child;
 
   async function start() {
-    child = fork(file, ['serve', String(port)], { execArgv: [] });
+    child = fork(file, ['serve', JSON.stringify(state), String(port)], { execArgv: [] });
     [port] = await once(child, 'message');
-    await set({});
   }
 
   /** @param {Partial<State>} change */
@@ -54,7 +53,7 @@ export async function startIssuer(jwks) {
 
 if (process.argv[1] === file && process.argv[2] === 'serve') {
   /** @type {State} */
-  let state;
+  let state = JSON.parse(process.argv[3] ?? '');
   const server = createServer((request, response) => {
     if (state.mode === 'hang') {
       return;
@@ -68,10 +67,14 @@ if (process.argv[1] === file && process.argv[2] === 'serve') {
       answerUser(request, response);
     }
   });
-  server.listen(Number(process.argv[3]), '127.0.0.1', () => {
+  const listen = () => server.listen(Number(process.argv[4]), '127.0.0.1');
+  // While it was away, the system may have lent its port to a connection.
+  server.on('error', () => setTimeout(listen, 20));
+  server.on('listening', () => {
     const { port } = /** @type {import('node:net').AddressInfo} */ (server.address());
     process.send?.(port);
   });
+  listen();
   process.on('message', (message) => {
     state = /** @type {State} */ (message);
     process.send?.('done');

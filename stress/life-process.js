@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { getUser, StackAuth, verifyJwt } from '../index.js';
 
 /**
- * @typedef {'checks' | 'users' | 'keys' | 'shared' | 'refresh' | 'aborted' | 'idle'} Calls
+ * @typedef {'checks' | 'users' | 'user' | 'keys' | 'shared' | 'refresh' | 'aborted' | 'idle'} Calls
  * @typedef {'exit' | 'natural' | 'term' | 'handled'} End
  * @typedef {object} Case
  * @property {Calls} calls what is under way
@@ -22,16 +22,28 @@ import { getUser, StackAuth, verifyJwt } from '../index.js';
 /** @type {Case} */
 const { calls, end, delay, up, down, tokens, downTokens } = JSON.parse(process.argv[2] ?? '');
 const [token, downToken] = /** @type {[string, string]} */ ([tokens[0], downTokens[0]]);
-const settled = () => {};
 const now = () => String(process.hrtime.bigint() / 1_000n);
 
-/** What each begins; a promise is of calls that end by themselves. */
+/** What comes of them if nothing ends them before. @type {Record<Calls, string[]>} */
+const outcomes = {
+  checks: ['good'],
+  users: ['good'],
+  user: ['ERR_API_TIMEOUT'],
+  keys: ['ERR_JWKS_TIMEOUT'],
+  shared: ['good'],
+  refresh: ['good'],
+  aborted: ['ABORT_ERR', 'good'],
+  idle: [],
+};
+/** @type {Record<Calls, () => Promise<unknown>[]>} */
 const begin = {
   checks: () => {
     const options = { ...up, tokenCacheBytes: 0 };
     return tokens.map((token) => verifyJwt(token, options));
   },
   users: () => tokens.map((token) => getUser(token, up)),
+  /** Waits for a user who does not come. */
+  user: () => [getUser(downToken, { ...down, keys, timeout: 300 })],
   /** Waits for keys that do not come. */
   keys: () => [verifyJwt(downToken, { ...down, timeout: 300 })],
   /** Two wait for one user, who is kept. */
@@ -61,11 +73,16 @@ if (end === 'handled') {
     process.exit(7);
   });
 }
-const under = begin[calls]().map((call) => call.then(settled, settled));
+const underWay = begin[calls]().map((call) =>
+  call.then(
+    () => 'good',
+    (error) => error.code,
+  ),
+);
 
 if (end === 'natural') {
-  process.exitCode = 7;
-  await Promise.all(under);
+  const found = await Promise.all(underWay);
+  process.exitCode = found.every((outcome) => outcomes[calls].includes(outcome)) ? 7 : 8;
   writeSync(3, now());
 } else {
   await sleep(delay);
@@ -74,5 +91,5 @@ if (end === 'natural') {
     process.exit(7);
   }
   writeSync(3, 'ready');
-  setInterval(settled, 1_000);
+  setInterval(() => {}, 1_000);
 }

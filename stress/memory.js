@@ -195,7 +195,8 @@ for (const [outcome, times] of [...outcomes].sort()) {
   report.note(`- ${outcome}`, times);
 }
 report.atMost('outcomes that should have been otherwise', wrong, 0);
-report.note('rejections that nobody handled', unhandled);
+const alone = Number(outcomes.get('awaited by nobody: nobody knows'));
+report.check('rejections that nobody handled', unhandled, `${alone}`, unhandled === alone);
 const mib = (/** @type {number} */ bytes) => (bytes / MIB).toFixed(1);
 for (let at = SAMPLES / 10 - 1; at < SAMPLES; at += SAMPLES / 10) {
   const { rss, heapUsed, heapTotal, external } = /** @type {Sample} */ (samples[at]);

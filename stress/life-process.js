@@ -1,13 +1,15 @@
 // A process of its own that begins calls and then ends in the way that it is told to. Says when its last
 // handle is gone through file descriptor 3, for it must write nothing else.
 
+import { once } from 'node:events';
 import { writeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 
 import { getUser, StackAuth, verifyJwt } from '../index.js';
 
 /**
- * @typedef {'checks' | 'users' | 'user' | 'keys' | 'shared' | 'refresh' | 'aborted' | 'idle'} Calls
+ * @typedef {'checks' | 'users' | 'user' | 'keys' | 'shared' | 'refresh' | 'aborted' | 'idle' | 'threads'} Calls
  * @typedef {'exit' | 'natural' | 'term' | 'handled'} End
  * @typedef {object} Case
  * @property {Calls} calls what is under way
@@ -20,7 +22,8 @@ import { getUser, StackAuth, verifyJwt } from '../index.js';
  */
 
 /** @type {Case} */
-const { calls, end, delay, up, down, tokens, downTokens } = JSON.parse(process.argv[2] ?? '');
+const job = JSON.parse(process.argv[2] ?? '');
+const { calls, end, delay, up, down, tokens, downTokens } = job;
 const [token, downToken] = /** @type {[string, string]} */ ([tokens[0], downTokens[0]]);
 const now = () => String(process.hrtime.bigint() / 1_000n);
 
@@ -34,8 +37,9 @@ const outcomes = {
   refresh: ['good'],
   aborted: ['ABORT_ERR', 'good'],
   idle: [],
+  threads: [],
 };
-/** @type {Record<Calls, () => Promise<unknown>[]>} */
+/** @type {Record<Calls, () => Promise<unknown>[] | Promise<[]>>} */
 const begin = {
   checks: () => {
     const options = { ...up, tokenCacheBytes: 0 };
@@ -59,6 +63,16 @@ const begin = {
   },
   /** Nothing is under way, and connections are kept for later. */
   idle: () => [],
+  /** Other threads are at it, and end with this one. */
+  async threads() {
+    const file = new URL('life-workers.js', import.meta.url);
+    for (const at of [0, 1]) {
+      const worker = new Worker(file, { workerData: { ...job, at } });
+      await once(worker, 'message');
+      worker.unref();
+    }
+    return [];
+  },
 };
 
 const client = new StackAuth(up);
@@ -73,7 +87,7 @@ if (end === 'handled') {
     process.exit(7);
   });
 }
-const underWay = begin[calls]().map((call) =>
+const underWay = (await begin[calls]()).map((call) =>
   call.then(
     () => 'good',
     (error) => error.code,

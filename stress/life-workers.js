@@ -27,8 +27,8 @@ async function endWorkers(job) {
   const { rounds, loaded, up, tokens } = job;
   const addon = loaded ? await import('../index.js') : undefined;
   let slowest = 0;
-  /** @type {number[]} */
-  const counts = [];
+  /** After each round. @type {Array<{ threads: number, rss: number }>} */
+  const after = [];
   for (let round = 0; round < rounds; round += 1) {
     const workers = Array.from({ length: AT_ONCE }, (_, at) => {
       const worker = new Worker(file, { workerData: { ...job, at } });
@@ -43,9 +43,14 @@ async function endWorkers(job) {
     await Promise.all(workers.map((worker) => worker.terminate()));
     slowest = Math.max(slowest, performance.now() - begun);
     await addon?.verifyJwt(/** @type {string} */ (tokens[round % tokens.length]), up);
-    counts.push(threads());
+    after.push({ threads: threads(), rss: process.memoryUsage.rss() });
   }
-  return { slowest, threads: [counts[0], counts.at(-1)], rss: process.memoryUsage.rss() };
+  const seen = [after[Math.floor(rounds / 10)], after.at(-1)];
+  return {
+    slowest,
+    threads: seen.map((round) => round?.threads),
+    rss: seen.map((round) => round?.rss),
+  };
 }
 
 /** @param {Case & { at: number }} job */

@@ -148,7 +148,8 @@ async function workers(loaded, count) {
   const [first, last] = threads;
   report.atMost(`${name}: slowest end of eight, ms`, slowest, 2_000);
   report.check(`${name}: threads after`, last, `${first}, and 4`, last <= first + 4);
-  report.note(`${name}: resident after, MiB`, rounded(rss / 2 ** 20));
+  const [early, late] = rss.map((/** @type {number} */ bytes) => rounded(bytes / 2 ** 20));
+  report.note(`${name}: resident after a tenth, and after all, MiB`, `${early}, ${late}`);
 }
 
 async function copies() {
@@ -181,7 +182,7 @@ await workers(true, rounds);
 await workers(false, rounds);
 const exits = Math.ceil(rounds * 0.9);
 /** @type {Calls[]} */
-const kinds = ['checks', 'users', 'user', 'keys', 'shared', 'refresh', 'aborted'];
+const kinds = ['checks', 'users', 'user', 'keys', 'shared', 'refresh', 'aborted', 'threads'];
 await ends('exit', kinds, exits);
 await ends('natural', [...kinds, 'idle'], exits);
 await ends('term', ['keys', 'user'], Math.ceil(rounds / 5));

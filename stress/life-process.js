@@ -67,7 +67,7 @@ const begin = {
   async threads() {
     const file = new URL('life-workers.js', import.meta.url);
     for (const at of [0, 1]) {
-      const worker = new Worker(file, { workerData: { ...job, at } });
+      const worker = new Worker(file, { workerData: { ...job, at, round: 0 } });
       await once(worker, 'message');
       worker.unref();
     }

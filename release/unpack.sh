@@ -9,4 +9,6 @@ unpack() {
 }
 unpack packed/stack-auth-native-binding-"$platform"-[0-9]*.tgz "@stack-auth-native/binding-$platform"
 unpack packed/stack-auth-native-[0-9]*.tgz stack-auth-native
+# Without one of its own, it would belong to the package that this folder is in.
+echo '{ "private": true }' > app/package.json
 cp release/smoke.cjs app

@@ -133,18 +133,35 @@ export class StackAuth {
 
   /**
    * Fetches the key set, unless a usable one is at hand: before a server takes its first request,
-   * say. Rejects like {@link verifyJwt} does when there are no keys to be had; keys that still count by
-   * `staleIfError` will do.
+   * say. Keys that still count by `staleIfError` will do.
+   *
+   * Rejects like {@link verifyJwt} does when there are no keys to be had: with `ERR_CONFIG` (500) if Stack
+   * Auth does not know the project, and with `ERR_JWKS_…` (503).
    */
   warmUp(): Promise<void>;
 
   /**
    * The key set and when it was fetched, to be kept somewhere and handed to the option `keys`
-   * after a cold start; `undefined` as long as there is none. It can be serialised as JSON.
+   * after a cold start; `undefined` as long as there is none. It can be serialised as JSON. Who can write
+   * where it is kept can forge users.
+   *
+   * @example
+   * ```ts
+   * const kept = JSON.stringify(stackAuth.exportKeys());
+   * const next = new StackAuth({ projectId, keys: JSON.parse(kept) });
+   * ```
    */
   exportKeys(): ExportedKeys | undefined;
 
-  /** Counters and ages, for dashboards and health checks. */
+  /**
+   * Counters and ages, for dashboards and health checks.
+   *
+   * @example
+   * ```ts
+   * const { age, failuresInARow, lastError } = stackAuth.stats().keys;
+   * if (failuresInARow > 2) console.warn(`the keys are ${age} ms old: ${lastError}`);
+   * ```
+   */
   stats(): StackAuthStats;
 }
 

@@ -1,12 +1,13 @@
 // What a newcomer does: a strict TypeScript project of their own, the packed tarball, the README's
-// Express server as it stands there, and a spec of it with the test kit.
+// Express server as it stands there, and specs of it with the test kit.
 
-import { readFile, symlink, writeFile } from 'node:fs/promises';
+import { symlink, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 import { newConsumer, root } from './support/consumer.js';
+import { programsOf, readPages } from './support/pages.js';
 
 const modules = path.join(root, 'node_modules');
 let consumer: Awaited<ReturnType<typeof newConsumer>>;
@@ -14,11 +15,11 @@ beforeAll(async () => {
   consumer = await newConsumer();
   const write = (file: string, content: string) =>
     writeFile(path.join(consumer.project, file), content);
-  const readme = await readFile(path.join(root, 'README.md'), 'utf8');
-  const snippets = [...readme.matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code]) => code as string);
-  const snippet = (marker: string) => snippets.find((code) => code.includes(marker)) as string;
-  await write('server.ts', snippet('authErrorHandler'));
-  await write('user.spec.ts', snippet("from 'vitest'"));
+  const programs = (await readPages()).flatMap(programsOf);
+  const program = (has: string) => programs.find(({ code }) => code.includes(has))?.code as string;
+  await write('server.ts', program('fetchUser: true'));
+  await write('user.spec.ts', program('a user who was deleted is not let in'));
+  await write('late.spec.ts', program("await import('./server.js')"));
   await write('server.spec.ts', SPEC);
   await write('package.json', '{ "private": true, "type": "module" }');
   await write('tsconfig.json', JSON.stringify(TSCONFIG));
@@ -97,6 +98,6 @@ test('a newcomer’s project compiles, strictly', async () => {
 test('a newcomer’s project passes its specs', async () => {
   const vitest = path.join(modules, 'vitest/vitest.mjs');
   const output = await consumer.outputOf([vitest, 'run', '--root=.']);
-  expect(output).toMatch(/Test Files +2 passed \(2\)/);
-  expect(output).toMatch(/Tests +4 passed \(4\)/);
+  expect(output).toMatch(/Test Files +3 passed \(3\)/);
+  expect(output).toMatch(/Tests +5 passed \(5\)/);
 }, 90_000);

@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -29,6 +30,7 @@ describe('the packed tarball', () => {
       'LICENSE',
       'README.md',
       'binding.js',
+      ...readdirSync(path.join(root, 'docs')).map((page) => `docs/${page}`),
       'express.d.ts',
       'express.js',
       'index.d.ts',
@@ -37,6 +39,7 @@ describe('the packed tarball', () => {
       'lib/access-token.js',
       'lib/calls.js',
       'lib/challenge.js',
+      'lib/channels.js',
       'lib/checks.js',
       'lib/errors.js',
       'lib/libc.js',

@@ -49,6 +49,12 @@ ${lines.join('\n')}
 `;
 }
 
+/**
+ * @param {number} x
+ * @param {number} y
+ * @param {string} content
+ * @param {string} kind
+ */
 function text(x, y, content, kind) {
   return `<text class="${kind}" x="${x.toFixed(0)}" y="${y}">${escaped(content)}</text>`;
 }

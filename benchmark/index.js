@@ -1,7 +1,7 @@
 // `npm run bench`: against every peer, in turn, in one run. Prints the table, and writes it as
-// `results.json` and `chart.svg`. With `--check`, exits 1 where a row falls short.
+// `results.json`, `chart.svg` and into `docs/benchmarks.md`. With `--check`, exits 1 where a row falls short.
 
-import { writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 
@@ -12,6 +12,7 @@ import { footprint } from './footprint.js';
 import { growth } from './growth.js';
 import { startIssuer } from './issuer.js';
 import { bareSignatureCheck } from './limit.js';
+import { withTable } from './table.js';
 import { currentUser } from './users.js';
 import { verification } from './verify.js';
 
@@ -106,6 +107,8 @@ console.log(`${((Date.now() - began) / 1_000).toFixed(0)} s`);
 const growths = { projects, tokens, memory, threads };
 const results = { ...about, bareSignatureCheck: bare, rows, growth: growths };
 await writeFile(new URL('results.json', import.meta.url), `${JSON.stringify(results, null, 2)}\n`);
+const page = new URL('../docs/benchmarks.md', import.meta.url);
+await writeFile(page, withTable(await readFile(page, 'utf8'), results));
 const named = (figures) =>
   Object.fromEntries(
     Object.entries(figures)

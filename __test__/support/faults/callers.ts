@@ -76,7 +76,7 @@ export class Caller {
   }
 
   /** A rejection that nobody handled would have ended it before, and loudly. */
-  async end() {
+  async end(printed: unknown = '') {
     const { stdout, stderr } = this.#child;
     const ended = [once(this.#child, 'exit'), finished(stdout!), finished(stderr!)] as const;
     this.#child.disconnect();
@@ -84,7 +84,7 @@ export class Caller {
     expect({ code, signal, printed: this.#printed }).toEqual({
       code: 0,
       signal: null,
-      printed: '',
+      printed,
     });
   }
 

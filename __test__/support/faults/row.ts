@@ -94,12 +94,11 @@ export class Row {
     await sleep(5);
   }
 
-  /** The party at fault was told apart, in time, and not before it was up. */
+  /** The party at fault was told apart, in time, and not before it was up for who came first. */
   expectFailure(outcomes: Outcome[], code: StackAuthErrorCode) {
     this.expectFailureAgain(outcomes, code);
-    for (const { millis } of outcomes) {
-      expect(millis, 'milliseconds').toBeGreaterThan(this.fault.hangs ? this.time.timeout - 20 : 0);
-    }
+    const longest = Math.max(...outcomes.map(({ millis }) => millis));
+    expect(longest, 'milliseconds').toBeGreaterThan(this.fault.hangs ? this.time.timeout - 20 : 0);
   }
 
   /** The same, for who may be told what others have found out. */

@@ -25,6 +25,7 @@ const script = (name) => path.join(import.meta.dirname, name);
 const { NODE_OPTIONS, VITEST, ...env } = process.env;
 
 const TOKENS = 48;
+const MIB = 2 ** 20;
 /** From the last handle to the end of the process. */
 const PROMPTLY = 300;
 /** What else the machine does can only make an end slower: of so many, the best counts. */
@@ -155,8 +156,9 @@ async function workers(loaded, count) {
   const [first, last] = threads;
   report.atMost(`${name}: slowest end of eight, ms`, slowest, HANGS);
   report.check(`${name}: threads after`, last, `${first}, and 4`, last <= first + 4);
-  const [early, late] = rss.map((/** @type {number} */ bytes) => rounded(bytes / 2 ** 20));
-  report.note(`${name}: resident after a tenth, and after all, MiB`, `${early}, ${late}`);
+  const [early, late] = rss;
+  report.note(`${name}: resident after all, MiB`, rounded(late / MIB));
+  report.atMost(`${name}: of it since a tenth of them, MiB`, (late - early) / MIB, 32);
 }
 
 async function copies() {

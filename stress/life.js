@@ -189,12 +189,23 @@ async function copies() {
 await copies();
 await workers(true, rounds);
 await workers(false, rounds);
-const exits = Math.ceil(rounds * 0.9);
 /** @type {Calls[]} */
-const kinds = ['checks', 'users', 'user', 'keys', 'shared', 'refresh', 'aborted', 'threads'];
+const kinds = [
+  'checks',
+  'users',
+  'user',
+  'keys',
+  'shared',
+  'refresh',
+  'aborted',
+  'threads',
+  'idle',
+];
+const exits = Math.max(Math.ceil(rounds * 0.9), kinds.length);
 await ends('exit', kinds, exits);
-await ends('natural', [...kinds, 'idle'], exits);
-await ends('term', ['keys', 'user'], Math.ceil(rounds / 5));
-await ends('handled', ['keys', 'user'], Math.ceil(rounds / 5));
+await ends('natural', kinds, exits);
+const signals = Math.max(Math.ceil(rounds / 5), 2);
+await ends('term', ['keys', 'user'], signals);
+await ends('handled', ['keys', 'user'], signals);
 report.print();
 await Promise.all([answering.kill(), hanging.kill()]);

@@ -3,10 +3,11 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::{Certificate, Client, ClientBuilder, Response, redirect, retry};
+use reqwest::{Client, Response, redirect, retry};
 use url::Url;
 
 use crate::config::is_loopback;
+use crate::tls;
 
 /// An HTTP/2 connection that has gone dead is not closed with the request that has waited in vain, and
 /// would take all that follow with it (hyperium/hyper#4186). So it is asked for a sign of life once it
@@ -20,13 +21,13 @@ const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 pub enum Fault {
     /// More than the bound, after decompression.
     TooLarge,
-    Transport(reqwest::Error),
+    Transport(Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl From<reqwest::Error> for Fault {
     fn from(error: reqwest::Error) -> Self {
         // An address in a message helps nobody who has set it, and may be the wrong one to show.
-        Self::Transport(error.without_url())
+        Self::Transport(error.without_url().into())
     }
 }
 
@@ -44,41 +45,18 @@ pub fn client(url: &str) -> Result<&'static Client, Fault> {
     Ok(slot.get_or_init(|| client))
 }
 
-fn build(direct: bool) -> reqwest::Result<Client> {
-    let builder = |extra: &[Certificate]| {
-        let builder = Client::builder()
-            .redirect(redirect::Policy::none())
-            // What HTTP/2 servers refuse would be sent three times over, past our own bounds.
-            .retry(retry::never())
-            .http2_keep_alive_interval(SILENCE)
-            .http2_keep_alive_timeout(SIGN_OF_LIFE)
-            .user_agent(concat!("stack-auth-native/", env!("CARGO_PKG_VERSION")));
-        let builder = if direct { builder.no_proxy() } else { builder };
-        extra.iter().cloned().fold(builder, ClientBuilder::add_root_certificate)
-    };
-    let extra = extra_certificates();
-    builder(&extra).build().or_else(|_| {
-        let extra: Vec<_> = extra.into_iter().filter(is_readable).collect();
-        // Slim containers have no certificates of their own, and then not even http: works.
-        builder(&extra).build().or_else(|_| {
-            let public = webpki_root_certs::TLS_SERVER_ROOT_CERTS;
-            let public = public.iter().filter_map(|der| Certificate::from_der(der).ok());
-            builder(&extra).tls_certs_merge(public).build()
-        })
-    })
-}
-
-/// Node's way to name private authorities. What cannot be read is passed over, as in Node.
-fn extra_certificates() -> Vec<Certificate> {
-    std::env::var_os("NODE_EXTRA_CA_CERTS")
-        .and_then(|path| std::fs::read(path).ok())
-        .and_then(|pem| Certificate::from_pem_bundle(&pem).ok())
-        .unwrap_or_default()
-}
-
-/// A `Certificate` may hold anything; only a client that is built with it has read it.
-fn is_readable(certificate: &Certificate) -> bool {
-    Client::builder().no_proxy().tls_certs_only([certificate.clone()]).build().is_ok()
+fn build(direct: bool) -> Result<Client, Fault> {
+    let tls = tls::config().map_err(|error| Fault::Transport(error.into()))?;
+    let builder = Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(redirect::Policy::none())
+        // What HTTP/2 servers refuse would be sent three times over, past our own bounds.
+        .retry(retry::never())
+        .http2_keep_alive_interval(SILENCE)
+        .http2_keep_alive_timeout(SIGN_OF_LIFE)
+        .user_agent(concat!("stack-auth-native/", env!("CARGO_PKG_VERSION")));
+    let builder = if direct { builder.no_proxy() } else { builder };
+    Ok(builder.build()?)
 }
 
 pub async fn body(mut response: Response, max_bytes: usize) -> Result<Vec<u8>, Fault> {

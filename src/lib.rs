@@ -18,6 +18,7 @@ pub mod project;
 pub mod remembered;
 pub mod signature;
 mod threads;
+mod tls;
 pub mod token;
 mod users;
 pub mod verify;

@@ -71,7 +71,7 @@ fn failed(fault: Fault) -> Error {
         ),
         Fault::Transport(error) => {
             Error::new(Code::JwksFetchFailed, "the JSON Web Key Set could not be fetched")
-                .caused_by(&error)
+                .caused_by(&*error)
         }
     }
 }

@@ -140,7 +140,7 @@ fn failed(fault: Fault) -> Failure {
         },
         Fault::Transport(error) => Failure {
             error: Error::new(Code::ApiUnavailable, "users/me could not be reached")
-                .caused_by(&error),
+                .caused_by(&*error),
             retry: Retry::Soon,
         },
     }

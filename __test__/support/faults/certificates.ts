@@ -57,15 +57,17 @@ async function issue({ names, days = [-1, 1], authority = false, signer }: Terms
 /** Made anew for each run: a private key in the repository would be one that expires. */
 async function issueAll() {
   const authority = await issue({ authority: true });
-  const [good, wrongName, expired, notYet, selfSigned, selfSignedAuthority] = await Promise.all([
-    issue({ signer: authority }),
-    issue({ signer: authority, names: ['elsewhere.test'] }),
-    issue({ signer: authority, days: [-3, -1] }),
-    issue({ signer: authority, days: [1, 3] }),
-    issue({}),
-    issue({ authority: true }),
-  ]);
-  return { authority, good, wrongName, expired, notYet, selfSigned, selfSignedAuthority };
+  return {
+    authority,
+    good: await issue({ signer: authority }),
+    wrongName: await issue({ signer: authority, names: ['elsewhere.test'] }),
+    expired: await issue({ signer: authority, days: [-3, -1] }),
+    notYet: await issue({ signer: authority, days: [1, 3] }),
+    selfSigned: await issue({}),
+    selfSignedAuthority: await issue({ authority: true }),
+    wrongNameAuthority: await issue({ authority: true, names: ['elsewhere.test'] }),
+    expiredAuthority: await issue({ authority: true, days: [-3, -1] }),
+  };
 }
 
 export type Pki = Awaited<ReturnType<typeof newPki>>;

@@ -52,12 +52,36 @@ export const WAYS: Way[] = [
     environment: (_site, _proxy, pki) => ({ SSL_CERT_FILE: pki.file('selfSigned') }),
   },
   {
-    what: 'an authority that uses its own certificate',
+    what: 'an authority that uses its own certificate, as `openssl req -x509` makes them',
     transport: 'https',
     identity: 'selfSignedAuthority',
     environment: (_site, _proxy, pki) => ({ NODE_EXTRA_CA_CERTS: pki.file('selfSignedAuthority') }),
-    // rustls/webpki#205; as `openssl req -x509` makes them, unless it is told `CA:FALSE`.
+  },
+  {
+    what: 'the same, named by SSL_CERT_FILE',
+    transport: 'https',
+    identity: 'selfSignedAuthority',
+    environment: (_site, _proxy, pki) => ({ SSL_CERT_FILE: pki.file('selfSignedAuthority') }),
+  },
+  {
+    what: 'the same, named by nobody',
+    transport: 'https',
+    identity: 'selfSignedAuthority',
     fails: [...UNREACHABLE, /CaUsedAsEndEntity/],
+  },
+  {
+    what: 'the same, for another name',
+    transport: 'https',
+    identity: 'wrongNameAuthority',
+    environment: (_site, _proxy, pki) => ({ NODE_EXTRA_CA_CERTS: pki.file('wrongNameAuthority') }),
+    fails: [...UNREACHABLE, /not valid for name/],
+  },
+  {
+    what: 'the same, expired',
+    transport: 'https',
+    identity: 'expiredAuthority',
+    environment: (_site, _proxy, pki) => ({ NODE_EXTRA_CA_CERTS: pki.file('expiredAuthority') }),
+    fails: [...UNREACHABLE, /expired/],
   },
   {
     what: 'no certificates on the machine, and one that NODE_EXTRA_CA_CERTS names',

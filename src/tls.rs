@@ -1,0 +1,114 @@
+//! Whom TLS trusts: the platform's authorities, and what the operator names besides.
+
+use std::env;
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::verify_server_name;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme,
+};
+use rustls_platform_verifier::Verifier as Platform;
+use webpki::anchor_from_trusted_cert;
+
+/// As of now: files that change later are not read again.
+pub fn config() -> Result<ClientConfig, Error> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let extra = certificates("NODE_EXTRA_CA_CERTS");
+    let verifier = Verifier {
+        platform: platform(&extra, &provider)?,
+        named: extra.into_iter().chain(certificates("SSL_CERT_FILE")).collect(),
+    };
+    let mut config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier))
+        .with_no_client_auth();
+    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// Those in the file that a variable names. What cannot be read is passed over, as in Node.
+fn certificates(variable: &str) -> Vec<CertificateDer<'static>> {
+    let pem = env::var_os(variable).and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
+    CertificateDer::pem_slice_iter(&pem)
+        .filter_map(Result::ok)
+        .filter(|certificate| anchor_from_trusted_cert(certificate).is_ok())
+        .collect()
+}
+
+fn platform(
+    extra: &[CertificateDer<'static>],
+    provider: &Arc<CryptoProvider>,
+) -> Result<Platform, Error> {
+    let system = Platform::new(Arc::clone(provider));
+    if extra.is_empty() && system.is_ok() {
+        return system;
+    }
+    // Slim containers have no certificates of their own.
+    let public = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter(|_| system.is_err());
+    Platform::new_with_extra_roots(extra.iter().chain(public).cloned(), Arc::clone(provider))
+}
+
+/// As the platform's, but for one thing: it refuses a certificate that may sign others from a server
+/// itself (rustls/webpki#205), which is what `openssl req -x509` makes, and what Node accepts.
+#[derive(Debug)]
+struct Verifier {
+    platform: Platform,
+    named: Vec<CertificateDer<'static>>,
+}
+
+impl ServerCertVerifier for Verifier {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.platform
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+            .or_else(|error| {
+                if !is_authority(&error) || !self.named.iter().any(|named| named == end_entity) {
+                    return Err(error);
+                }
+                // That it is not out of date was looked at before.
+                verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
+                Ok(ServerCertVerified::assertion())
+            })
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.platform.verify_tls12_signature(message, certificate, signature)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        certificate: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.platform.verify_tls13_signature(message, certificate, signature)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.platform.supported_verify_schemes()
+    }
+}
+
+fn is_authority(error: &Error) -> bool {
+    let Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) = error else {
+        return false;
+    };
+    matches!(cause.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
+}

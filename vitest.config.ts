@@ -7,6 +7,6 @@ export default defineConfig({
     testTimeout: 30_000,
     hookTimeout: 30_000,
     // The rows of the fault matrix spend their time waiting.
-    maxConcurrency: 16,
+    maxConcurrency: 12,
   },
 });

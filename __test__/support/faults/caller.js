@@ -20,6 +20,12 @@ async function make({ call, token, options }) {
 /** @param {Job} job @returns {Promise<Outcome>} */
 async function timed(job) {
   const start = performance.now();
+  const elapsed = () => performance.now() - start;
+  const { timeout = 0 } = job.options;
+  let late = 0;
+  const timer = setTimeout(() => {
+    late = elapsed() - timeout;
+  }, timeout);
   const outcome = await make(job).then(
     (value) => ({ value }),
     ({ name, code, status, retryable, message, cause }) => ({
@@ -27,7 +33,8 @@ async function timed(job) {
       why: `${message}: ${cause?.message}`,
     }),
   );
-  return { ...outcome, millis: performance.now() - start };
+  clearTimeout(timer);
+  return { ...outcome, millis: elapsed(), late };
 }
 
 process.on('message', async (/** @type {Job & { id: number }} */ { id, ...job }) => {

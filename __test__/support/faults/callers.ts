@@ -2,6 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { finished } from 'node:stream/promises';
 
+import { expect } from 'vitest';
 import type { GetUserOptions, StackAuthStats } from '../../../index.js';
 
 /** The same call, so many times at once. */
@@ -19,6 +20,8 @@ export interface Outcome {
   /** For who reads of a row that does not hold. */
   why?: string;
   millis: number;
+  /** By how much a timer of Node's was late that was set to the call's time-out. */
+  late: number;
 }
 
 interface Done {
@@ -39,7 +42,10 @@ export class Caller {
   #jobs = 0;
   #printed = '';
 
-  constructor(environment: Environment) {
+  constructor(
+    environment: Environment,
+    readonly isShared = false,
+  ) {
     const inherited = Object.entries(process.env).filter(([name]) => !OURS.test(name));
     this.#child = fork(new URL('caller.js', import.meta.url), {
       execArgv: [],
@@ -71,13 +77,17 @@ export class Caller {
     return { keys: outcomes[0]?.value as StackAuthStats['keys'], maxRss };
   }
 
-  /** How it ended; a rejection that nobody handled would have ended it with 1, and loudly. */
-  async end() {
+  /** A rejection that nobody handled would have ended it before, and loudly. */
+  async end(printed: unknown = '') {
     const { stdout, stderr } = this.#child;
     const ended = [once(this.#child, 'exit'), finished(stdout!), finished(stderr!)] as const;
     this.#child.disconnect();
     const [[code, signal]] = await Promise.all(ended);
-    return { code, signal, printed: this.#printed };
+    expect({ code, signal, printed: this.#printed }).toEqual({
+      code: 0,
+      signal: null,
+      printed,
+    });
   }
 
   #do(job: Job): Promise<Done> {
@@ -96,12 +106,12 @@ export class Callers {
 
   in(environment: Environment): Caller {
     const key = JSON.stringify(environment);
-    const caller = this.#callers.get(key) ?? new Caller(environment);
+    const caller = this.#callers.get(key) ?? new Caller(environment, true);
     this.#callers.set(key, caller);
     return caller;
   }
 
-  end() {
-    return Promise.all([...this.#callers.values()].map((caller) => caller.end()));
+  async end() {
+    await Promise.all([...this.#callers.values()].map((caller) => caller.end()));
   }
 }

@@ -14,6 +14,8 @@ export interface Way {
   fails?: [keys: StackAuthErrorCode, user: StackAuthErrorCode, why: RegExp];
   /** Whom the proxy is asked for. */
   tunnel?: string;
+  /** What Node prints. */
+  warning?: string;
 }
 
 const UNREACHABLE = ['ERR_JWKS_FETCH_FAILED', 'ERR_API_UNAVAILABLE'] as const;
@@ -67,11 +69,13 @@ export const WAYS: Way[] = [
     what: 'a NODE_EXTRA_CA_CERTS that is not there',
     transport: 'http',
     environment: () => ({ NODE_EXTRA_CA_CERTS: '/nonexistent' }),
+    warning: 'Ignoring extra certs',
   },
   {
     what: 'a NODE_EXTRA_CA_CERTS with nonsense in it',
     transport: 'http',
     environment: (_site, _proxy, pki) => ({ NODE_EXTRA_CA_CERTS: pki.nonsense }),
+    warning: 'Ignoring extra certs',
   },
 
   { what: 'a proxy that HTTPS_PROXY names', transport: 'proxy', tunnel: 'issuer.test:443' },

@@ -1,7 +1,7 @@
 // `node release/publish.mjs <packed> [--provenance]`: publishes what `pack.mjs` made, in its order. What the
 // registry has already is left alone, so that a release that failed half-way is finished by trying again.
 
-import { execFile } from 'node:child_process';
+import { execFile, execFileSync } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -26,7 +26,11 @@ for (const { name, version, file } of release) {
   // Whoever asks for no version gets no prerelease.
   const tag = version.includes('-') ? 'next' : 'latest';
   const provenance = values.provenance ? ['--provenance'] : [];
-  await run('npm', ['publish', `./${file}`, '--tag', tag, ...provenance], { cwd: packed });
+  // npm may have to ask whoever publishes by hand. What it says is kept apart from what this says.
+  execFileSync('npm', ['publish', `./${file}`, '--tag', tag, ...provenance], {
+    cwd: packed,
+    stdio: ['inherit', process.stderr, process.stderr],
+  });
   await appearance(name, version);
   console.log(`${name}@${version} is published as ${tag}`);
 }

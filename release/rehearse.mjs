@@ -14,7 +14,7 @@ import { hardened } from './rehearsal/hardened.mjs';
 import { newHome } from './rehearsal/home.mjs';
 import { publication } from './rehearsal/publication.mjs';
 import { startRegistry } from './rehearsal/registry.mjs';
-import { report } from './rehearsal/rows.mjs';
+import { heading, report } from './rehearsal/rows.mjs';
 
 const root = path.resolve(import.meta.dirname, '..');
 const { values } = parseArgs({ options: { all: { type: 'boolean', default: false } } });
@@ -25,6 +25,7 @@ if (!built) {
 const folder = await mkdtemp(path.join(tmpdir(), 'rehearsal-'));
 const upstream = execFileSync('npm', ['config', 'get', 'registry'], { encoding: 'utf8' }).trim();
 const registry = await startRegistry(upstream, folder);
+heading();
 try {
   const home = await newHome(path.join(folder, 'home'), registry.url);
   await publication(home, values.all ? path.join(root, 'dist') : await onlyOf(built));

@@ -1,7 +1,13 @@
 // The rows of the table, each printed when it is known.
 
+const WIDTH = 72;
 /** @type {{ row: string, failure: Error }[]} */
 const failures = [];
+
+export function heading() {
+  console.log(`| ${'What is rehearsed'.padEnd(WIDTH)} |       |    time |`);
+  console.log(`| ${'-'.repeat(WIDTH)} | ----- | ------- |`);
+}
 
 /**
  * A row holds unless its check throws.
@@ -16,7 +22,9 @@ export async function holds(row, check) {
     (error) => error,
   );
   const seconds = ((performance.now() - began) / 1000).toFixed(1);
-  console.log(`| ${row.padEnd(72)} | ${failure ? 'FAILS' : 'held '} | ${seconds.padStart(5)} s |`);
+  console.log(
+    `| ${row.padEnd(WIDTH)} | ${failure ? 'FAILS' : 'held '} | ${seconds.padStart(5)} s |`,
+  );
   if (failure) {
     failures.push({ row, failure });
   }

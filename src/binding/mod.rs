@@ -24,6 +24,7 @@ use crate::verify::Client;
 
 /// Of `Cargo.toml`, which `package.json` agrees with: `binding.js` takes no binary of another version.
 #[napi]
+#[allow(dead_code, reason = "JavaScript reads it")]
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Options whose names and types were checked in JavaScript.

@@ -19,5 +19,5 @@ pub mod remembered;
 pub mod signature;
 mod threads;
 pub mod token;
-mod users;
+pub mod users;
 pub mod verify;

@@ -56,7 +56,9 @@ impl Issuer {
             user_requests: AtomicUsize::new(0),
         }));
         thread::spawn(move || {
-            listener.incoming().flatten().for_each(|stream| issuer.answer(stream))
+            for stream in listener.incoming().flatten() {
+                issuer.answer(stream);
+            }
         });
         issuer
     }
@@ -101,6 +103,8 @@ impl Issuer {
             secret_server_key: Some("ssk".into()),
             base_url: Some(self.base.clone()),
             max_age: Some(60_000.0),
+            // Under valgrind, a machine is slow.
+            timeout: Some(60_000.0),
             ..Options::default()
         })
         .unwrap()

@@ -8,5 +8,6 @@ export default defineConfig({
     hookTimeout: 30_000,
     // The rows of the fault matrix spend their time waiting.
     maxConcurrency: 12,
+    coverage: { include: ['index.js', 'express.js', 'testing.js', 'lib'], reporter: 'text' },
   },
 });

@@ -40,12 +40,8 @@ const clients = new Map();
  * @returns {Bound}
  */
 function bind({ currentDate, signal, keys, ...others }) {
-  const exported = keys && {
-    jwks: jsonOf(/** @type {any} */ (keys).jwks),
-    uat: /** @type {any} */ (keys).uat,
-  };
   // Without a prototype, for the native side would take what a polluted one has.
-  const settings = Object.assign(Object.create(null), others, exported && { keys: exported });
+  const settings = Object.assign(Object.create(null), others, keys && { keys: exported(keys) });
   const key = JSON.stringify(settings);
   let native = clients.get(key);
   if (!native) {
@@ -76,10 +72,10 @@ function create(settings) {
   return { client, check: client.verifier(checks.batch) };
 }
 
-/** @param {unknown} jwks */
-function jsonOf(jwks) {
+/** @param {any} keys */
+function exported(keys) {
   try {
-    return String(JSON.stringify(jwks));
+    return { jwks: String(JSON.stringify(keys.jwks)), uat: Number(keys.uat) };
   } catch (cause) {
     throw configError('keys.jwks must be JSON', cause);
   }

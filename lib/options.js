@@ -12,7 +12,7 @@ const { configError } = require('./errors.js');
 
 /** @type {(value: unknown) => boolean} */
 const isStringArray = (value) =>
-  Array.isArray(value) && Array.from(value).every((item) => typeof item === 'string');
+  Array.isArray(value) && value.every((item) => typeof item === 'string');
 /** @type {(value: any) => boolean} */
 const isValidDate = (value) => isDate(value) && !Number.isNaN(Date.prototype.getTime.call(value));
 /** @type {(value: any) => boolean} */
@@ -83,10 +83,11 @@ function readOptions(given, defaults, table = OPTIONS) {
       continue;
     }
     const [expected, test] = option;
-    if (!test(value)) {
+    const own = settled(value, test);
+    if (own === undefined) {
       throw configError(`${name} must be ${expected}, found ${describe(value)}`);
     }
-    options[name] = settled(value);
+    options[name] = own;
   }
   if (!defaults) {
     for (const option of Object.keys(ENVIRONMENT)) {
@@ -97,15 +98,22 @@ function readOptions(given, defaults, table = OPTIONS) {
 }
 
 /**
- * What can change is copied: a Date can even become invalid.
+ * The value if it passes. What can change is copied first: an array can be a proxy, which has other items
+ * each time, and a Date can even become invalid.
  *
  * @param {unknown} value
+ * @param {(value: unknown) => boolean} test
  */
-function settled(value) {
-  if (isDate(value)) {
-    return Date.prototype.getTime.call(value);
+function settled(value, test) {
+  try {
+    const own = Array.isArray(value) ? Array.from(value) : value;
+    if (!test(own)) {
+      return undefined;
+    }
+    return isDate(own) ? Date.prototype.getTime.call(own) : own;
+  } catch {
+    return undefined; // A getter or a proxy.
   }
-  return Array.isArray(value) ? Array.from(value) : value;
 }
 
 /**
@@ -119,14 +127,14 @@ function entriesOf(given) {
   if (given === undefined) {
     return [];
   }
-  if (typeof given !== 'object' || given === null || Array.isArray(given)) {
-    throw configError(`options must be an object, found ${describe(given)}`);
-  }
   try {
-    return Object.entries(given);
+    if (typeof given === 'object' && given !== null && !Array.isArray(given)) {
+      return Object.entries(given);
+    }
   } catch (cause) {
     throw configError('options could not be read', cause);
   }
+  throw configError(`options must be an object, found ${describe(given)}`);
 }
 
 /**
@@ -158,10 +166,19 @@ function describe(value) {
   if (value === null) {
     return 'null';
   }
-  if (Array.isArray(value)) {
+  if (isArray(value)) {
     return 'an array';
   }
   return isDate(value) ? 'a Date' : typeof value;
+}
+
+/** @param {unknown} value */
+function isArray(value) {
+  try {
+    return Array.isArray(value);
+  } catch {
+    return false; // A proxy that was revoked.
+  }
 }
 
 module.exports = { OPTIONS, describe, entriesOf, fromEnvironment, is, readOptions };

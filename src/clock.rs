@@ -1,20 +1,41 @@
 //! The two clocks: ages and pauses go by the monotonic one, the times in tokens by the wall clock.
 
-use std::sync::LazyLock;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Signed, since keys from outside can be older than this process.
 pub type Millis = i64;
 
 /// Monotonic milliseconds.
 pub fn now() -> Millis {
+    let now = millis(monotonic());
+    #[cfg(test)]
+    let now = now + tests::MONOTONIC.get();
+    now
+}
+
+/// Not by `Instant`, which stands still on Linux while the machine sleeps: keys age all the same.
+#[cfg(target_os = "linux")]
+fn monotonic() -> Duration {
+    use rustix::time::{ClockId, clock_gettime};
+
+    clock_gettime(ClockId::Boottime).try_into().unwrap_or_default()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn monotonic() -> Duration {
+    use std::sync::LazyLock;
+    use std::time::Instant;
+
     static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-    millis(START.elapsed())
+    START.elapsed()
 }
 
 /// Milliseconds since 1970.
 pub fn unix_now() -> Millis {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis)
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, millis);
+    #[cfg(test)]
+    let now = (now + tests::WALL.get()).max(0);
+    now
 }
 
 /// Far from overflow, for sums of a few.
@@ -26,3 +47,6 @@ pub fn millis(duration: Duration) -> Millis {
 pub fn left(deadline: Millis) -> Duration {
     Duration::from_millis(u64::try_from(deadline - now()).unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;

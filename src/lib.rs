@@ -20,5 +20,5 @@ pub mod signature;
 mod threads;
 mod tls;
 pub mod token;
-mod users;
+pub mod users;
 pub mod verify;

@@ -195,4 +195,40 @@ mod tests {
             assert!(remembered.get(&other).is_none());
         }
     }
+
+    /// Who has no key can choose what a token ends with, and so where it is looked for.
+    #[test]
+    fn forged_tokens_neither_get_in_nor_collide() {
+        let issuer = Issuer::new();
+        let remembered = Remembered::of(96 * 1_024).unwrap();
+        let good = issuer.jwt(0);
+        let (input, signature) = good.text().rsplit_once('.').unwrap();
+        let (input, signature) = (input.to_owned(), signature.to_owned());
+        remembered.insert(good);
+        let forged: Vec<String> = (0..2_000)
+            .map(|n| {
+                let payload = URL_SAFE_NO_PAD.encode(format!(r#"{{"forged":{n}}}"#));
+                format!("{}.{payload}.{signature}", input.split('.').next().unwrap())
+            })
+            .collect();
+        for text in &forged {
+            assert!(remembered.get(text).is_none());
+            let jwt = UnverifiedJwt::parse(text.clone()).unwrap();
+            assert!(jwt.verify(&issuer.keys).is_err());
+        }
+        assert_eq!(remembered.0.len(), 1);
+
+        let others: Vec<String> =
+            (0..2_000).map(|n| format!("{input}.{}{n:06}", &signature[6..])).collect();
+        let best = |tokens: &[String]| {
+            let time = |_| {
+                let begun = std::time::Instant::now();
+                assert!(tokens.iter().all(|text| remembered.get(text).is_none()));
+                begun.elapsed()
+            };
+            (0..10).map(time).min().unwrap()
+        };
+        let (colliding, other) = (best(&forged), best(&others));
+        assert!(colliding < 4 * other, "{colliding:?}, and {other:?} for others");
+    }
 }

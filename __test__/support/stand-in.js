@@ -169,7 +169,12 @@ export class StandIn {
       return sendError(response, new KnownErrors.InvalidSecretServerKey(this.projectId));
     }
     const payload = String(headers['x-stack-access-token']).split('.')[1] ?? '';
-    const claims = JSON.parse(String(Buffer.from(payload, 'base64url')));
+    let claims;
+    try {
+      claims = Object(JSON.parse(String(Buffer.from(payload, 'base64url'))));
+    } catch {
+      return sendError(response, new KnownErrors.UnparsableAccessToken());
+    }
     if (claims.exp * 1_000 <= Date.now()) {
       return sendError(response, new KnownErrors.AccessTokenExpired(new Date(claims.exp * 1_000)));
     }

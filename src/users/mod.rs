@@ -1,6 +1,6 @@
 //! `GET /api/v1/users/me`: the user of a token, asked for anew or, within `maxAge`, shared.
 
-mod answer;
+pub mod answer;
 mod request;
 
 use std::collections::HashMap;

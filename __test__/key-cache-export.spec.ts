@@ -164,7 +164,8 @@ describe('stats', () => {
     await verifyJwt(await issuer.mint(), issuer.options);
     const age = expect.toSatisfy((ms) => ms >= 0 && ms < 30_000);
     const kids = (await issuer.keySet()).keys.map(({ kid }) => kid);
-    const warm = { ...none, kids, age, fetches: 1 };
+    const lastFetchAt = expect.toSatisfy((at) => Math.abs(Date.now() - at) < 30_000);
+    const warm = { ...none, kids, age, fetches: 1, lastFetchAt };
     expect(statsOf(issuer)).toEqual(warm);
 
     answerKeys(issuer, (_request, response) => sendJson(response, 200, 'nonsense'));

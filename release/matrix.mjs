@@ -3,7 +3,15 @@
 // specs as well, where vitest runs.
 
 import { execFile, spawnSync } from 'node:child_process';
-import { copyFileSync, cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import path from 'node:path';
 import { parseArgs, promisify } from 'node:util';
 
@@ -55,6 +63,8 @@ function makeProject(app, platform, { main, platforms }) {
   cpSync(binding, path.join(modules, `@stack-auth-native/binding-${platform}`), {
     recursive: true,
   });
+  // Without one it would be a part of the project around it, which has the name that is asked for.
+  writeFileSync(path.join(app, 'package.json'), '{ "private": true }');
   copyFileSync(path.join(import.meta.dirname, 'smoke.cjs'), path.join(app, 'smoke.cjs'));
 }
 

@@ -23,6 +23,7 @@ use crate::error::Result;
 use crate::verify::Client;
 
 /// Of `Cargo.toml`, which `package.json` agrees with: `binding.js` takes no binary of another version.
+#[cfg_attr(test, allow(dead_code, reason = "napi registers nothing in tests"))]
 #[napi]
 #[allow(dead_code, reason = "JavaScript reads it")]
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -528,7 +528,7 @@ export interface StackAuthStats {
   };
   /**
    * How many calls under this client's options were rejected with each code that occurred, in this thread.
-   * Not among them: options that could not be read, requests without a token, aborted calls that ended well.
+   * Not among them: options that could not be read, requests without a token, calls aborted before they failed.
    */
   rejections: { [code in StackAuthErrorCode]?: number };
   /** The tokens whose signature was found good; one cache for all who name the same `tokenCacheBytes`. */

@@ -3,7 +3,7 @@
 import { round } from './chart.js';
 
 /** Where it stands in the page. */
-export const MARKS = ['<!-- npm run bench writes what follows -->', '<!-- until here -->'];
+const MARKS = ['<!-- npm run bench writes what follows -->', '<!-- until here -->'];
 
 /**
  * @typedef {{ against?: string, ratio?: number, least?: number, most?: number, holds: boolean }} Need

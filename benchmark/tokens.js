@@ -3,7 +3,7 @@
 
 import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 
-export const KID = 'aqdP1Df4Gg5i';
+const KID = 'aqdP1Df4Gg5i';
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
 
 export const pem = String(publicKey.export({ type: 'spki', format: 'pem' }));

@@ -104,10 +104,10 @@ function requirePackage(platform) {
  */
 function checked(binding, origin, remedy) {
   // The binary's own word, which goes with it into bundles and images, unlike its package.json.
-  if (binding.VERSION !== version) {
+  if (binding?.VERSION !== version) {
     throw operatorError(
       'ERR_BINARY_VERSION',
-      `${origin} is of version ${binding.VERSION}, but stack-auth-native of ${version}: ${remedy}`,
+      `${origin} is of version ${binding?.VERSION}, but stack-auth-native of ${version}: ${remedy}`,
     );
   }
   return binding;
@@ -115,7 +115,7 @@ function checked(binding, origin, remedy) {
 
 /** @param {unknown} error */
 function isMissing(error) {
-  return /** @type {NodeJS.ErrnoException} */ (error).code === 'MODULE_NOT_FOUND';
+  return /** @type {any} */ (error)?.code === 'MODULE_NOT_FOUND';
 }
 
 /**
@@ -140,7 +140,7 @@ function missing(name, cause) {
  * @param {unknown} cause
  */
 function unusable(origin, cause) {
-  const { message } = /** @type {Error} */ (cause);
+  const message = /** @type {any} */ (cause)?.message;
   return operatorError('ERR_BINARY_UNUSABLE', `${origin} cannot be loaded: ${message}`, cause);
 }
 

@@ -1,8 +1,18 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { createRequire } from 'node:module';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { getUser, StackAuth, StackAuthError, type VerifyMessage, verifyJwt } from '../index.js';
-import { answerKeys, startIssuer, status, USER_ID, until } from './support/cache-issuer.js';
+import {
+  answerKeys,
+  hang,
+  refuseConnections,
+  startIssuer,
+  status,
+  USER_ID,
+  until,
+} from './support/cache-issuer.js';
 
 function listen<T = any>(name: string) {
   const messages: T[] = [];
@@ -46,6 +56,37 @@ test('each fetch of keys is told of, when it succeeds and when it fails', async 
   expect(failed.error).toMatchObject({ code: 'ERR_JWKS_FETCH_FAILED', status: 503 });
   expect(failed.nextAttemptIn).toBeGreaterThan(0);
   expect(failed.nextAttemptIn).toBeLessThanOrEqual(250);
+  expect(ofUrl(refreshes, url)).toHaveLength(1);
+});
+
+test('a package that is loaded again is told once, and one fetch fails once', async () => {
+  const require = createRequire(import.meta.url);
+  for (const file of Object.keys(require.cache)) {
+    if (file.endsWith('channels.js')) {
+      delete require.cache[file];
+    }
+  }
+  require('../lib/channels.js');
+  const errors = listen('stack-auth-native:keys:error');
+  const refreshes = listen('stack-auth-native:keys:refresh');
+  const issuer = await startIssuer();
+  const options = { ...issuer.options, cacheMaxAge: 50 };
+  const client = new StackAuth(options);
+  const { url } = client.stats().keys;
+  await client.warmUp();
+  await until(() => ofUrl(refreshes, url).length > 0);
+
+  answerKeys(issuer, hang);
+  await sleep(60);
+  // The second has less patience than the fetch, and is content with the keys that are known.
+  const patient = client.warmUp();
+  await new StackAuth({ ...options, timeout: 100 }).warmUp();
+  expect(client.stats().keys.failuresInARow).toBe(1);
+  await refuseConnections(issuer);
+  await patient;
+  await until(() => ofUrl(errors, url).length > 0);
+  expect(ofUrl(errors, url)).toMatchObject([{ failuresInARow: 1 }]);
+  expect(client.stats().keys).toMatchObject({ failedFetches: 1, failuresInARow: 1 });
   expect(ofUrl(refreshes, url)).toHaveLength(1);
 });
 

@@ -15,7 +15,10 @@ const refresh = channel('stack-auth-native:keys:refresh');
 const error = channel('stack-auth-native:keys:error');
 const verify = channel('stack-auth-native:verify');
 
-NativeClient.onKeyFetch(({ url, duration, kids, failure, failuresInARow, nextAttemptIn }) => {
+NativeClient.onKeyFetch((fetch) => {
+  // Without a prototype, for a polluted one may have a failure.
+  const members = Object.assign(Object.create(null), fetch);
+  const { url, duration, kids, failure, failuresInARow, nextAttemptIn } = members;
   if (failure && error.hasSubscribers) {
     const reason = new StackAuthError(failure);
     error.publish({ url, duration, error: reason, failuresInARow, nextAttemptIn });

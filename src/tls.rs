@@ -55,7 +55,8 @@ fn platform(
 }
 
 /// As the platform's, but for one thing: it refuses a certificate that may sign others from a server
-/// itself (rustls/webpki#205), which is what `openssl req -x509` makes, and what Node accepts.
+/// itself (rustls/webpki#205), which is what `openssl req -x509` makes. One that is named is trusted to
+/// sign for any server, so it may as well stand for the one that it has the name of.
 #[derive(Debug)]
 struct Verifier {
     platform: Platform,

@@ -158,15 +158,8 @@ impl Client {
         Ok(Verified { header, payload })
     }
 
-    /// What is left to be done after [`Self::look_up`], with keys that are waited for.
-    pub async fn verify(&self, known: Known, call: Call) -> Result<Verified> {
-        match known {
-            Known::Good(entry) => Ok(entry.verified()),
-            Known::New(opened) => self.finish(*opened, call).await,
-        }
-    }
-
-    async fn finish(&self, opened: Opened, call: Call) -> Result<Verified> {
+    /// What is left to be done after [`Self::open`], with keys that are waited for.
+    pub async fn verify(&self, opened: Opened, call: Call) -> Result<Verified> {
         match opened {
             Opened::WithKeys(jwt, snapshot) => self.check(jwt, &snapshot, call.current_date),
             Opened::Keyless(jwt) => {
@@ -185,7 +178,7 @@ impl Client {
         let verified = match known {
             Known::Good(_) => Ok(()),
             Known::New(opened) => {
-                self.finish(*opened, Call { deadline: half_time, ..call }).await.map(drop)
+                self.verify(*opened, Call { deadline: half_time, ..call }).await.map(drop)
             }
         };
         let max_age = self.config.user_max_age;

@@ -46,8 +46,13 @@ impl From<&Fetched> for KeyFetch {
 
 /// Until the thread ends, which this does not put off.
 pub fn tell(listener: &Function<'_, FnArgs<(KeyFetch,)>, ()>) -> napi::Result<()> {
-    let listener =
-        listener.build_threadsafe_function::<FnArgs<(KeyFetch,)>>().weak::<true>().build()?;
+    /// A thread that is blocked misses what comes after these.
+    const QUEUE: usize = 64;
+    let listener = listener
+        .build_threadsafe_function::<FnArgs<(KeyFetch,)>>()
+        .weak::<true>()
+        .max_queue_size::<QUEUE>()
+        .build()?;
     observe(move |fetched| {
         listener.call(FnArgs { data: (fetched.into(),) }, NonBlocking) != Status::Closing
     });

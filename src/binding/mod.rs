@@ -25,7 +25,6 @@ use crate::verify::Client;
 /// Of `Cargo.toml`, which `package.json` agrees with: `binding.js` takes no binary of another version.
 #[cfg_attr(test, allow(dead_code, reason = "napi registers nothing in tests"))]
 #[napi]
-#[allow(dead_code, reason = "JavaScript reads it")]
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 /// Options whose names and types were checked in JavaScript.
@@ -132,13 +131,13 @@ impl NativeClient {
         current_date: Option<f64>,
         abort: Option<&Abort>,
     ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
-        let known = match text::with(access_token, |text| self.0.look_up(text, current_date))? {
-            Ok(known) => known,
+        let opened = match text::with(access_token, |text| self.0.open(text.to_owned()))? {
+            Ok(opened) => opened,
             Err(error) => return Ok(Either::A(rejection(&self.0, error))),
         };
         let call = self.0.call(current_date);
         let work = |client: Arc<Client>| async move {
-            client.verify(known, call).await.map(|verified| outcome::json(&verified))
+            client.verify(opened, call).await.map(|verified| outcome::json(&verified))
         };
         self.promise(env, work, abort).map(Either::B)
     }

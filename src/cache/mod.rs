@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 
 use self::fetch::{Answer, Set, late};
-use self::policy::{Action, State};
+use self::policy::{Action, Failures, State};
 use crate::clock::{self, Millis, millis};
 use crate::config::Limits;
 use crate::error::{Code, Error, Result};
@@ -40,6 +40,8 @@ struct Inner {
     flight: Option<Flight<Arc<Snapshot>>>,
     fetches: u64,
     failed_fetches: u64,
+    /// Whether the fetch under way is taken for a failed one already.
+    overdue: bool,
     /// When the last one ended, by the wall clock.
     unix_fetched_at: Option<Millis>,
 }
@@ -140,6 +142,7 @@ impl KeyCache {
                     if known.is_ok() && inner.state.failures.in_a_row == 0 {
                         // It may come yet, but others who have known keys need not wait for it too.
                         inner.state.on_failure(error, millis(allowed), now, fastrand::f64());
+                        inner.overdue = true;
                     }
                     return known;
                 }
@@ -154,6 +157,7 @@ impl KeyCache {
         allowed: Duration,
     ) -> Flight<Arc<Snapshot>> {
         inner.fetches += 1;
+        inner.overdue = false;
         let base = inner.state.snapshot.clone();
         let etag = base.as_ref().and_then(|snapshot| snapshot.etag.clone());
 
@@ -185,6 +189,10 @@ impl KeyCache {
             }
             Err(error) => {
                 inner.failed_fetches += 1;
+                if inner.overdue {
+                    // One fetch is one failure, which was the first.
+                    inner.state.failures = Failures::default();
+                }
                 inner.state.on_failure(error.clone(), now - began, now, fastrand::f64());
                 Outcome::Failed {
                     error: error.clone(),

@@ -1,6 +1,8 @@
 //! Who wants to be told of each fetch of keys.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, ThreadId};
 
 use super::policy::Snapshot;
 use crate::clock::Millis;
@@ -23,16 +25,17 @@ pub enum Outcome {
 /// Is to return at once; false if it does not want to be told again.
 type Observer = Box<dyn Fn(&Fetched) -> bool + Send>;
 
-static OBSERVERS: Mutex<Vec<Observer>> = Mutex::new(Vec::new());
-
+/// In place of the one that this thread had before: a package that is loaded again there, as test runners
+/// do, would be told of each fetch once more.
 pub fn observe(observer: impl Fn(&Fetched) -> bool + Send + 'static) {
-    observers().push(Box::new(observer));
+    observers().insert(thread::current().id(), Box::new(observer));
 }
 
 pub(super) fn tell(fetched: &Fetched) {
-    observers().retain(|observer| observer(fetched));
+    observers().retain(|_, observer| observer(fetched));
 }
 
-fn observers() -> std::sync::MutexGuard<'static, Vec<Observer>> {
+fn observers() -> MutexGuard<'static, HashMap<ThreadId, Observer>> {
+    static OBSERVERS: LazyLock<Mutex<HashMap<ThreadId, Observer>>> = LazyLock::new(Mutex::default);
     OBSERVERS.lock().unwrap_or_else(PoisonError::into_inner)
 }

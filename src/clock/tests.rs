@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::*;
 use crate::config::Options;
 use crate::error::{Code, Result};
-use crate::verify::Client;
+use crate::verify::{Client, Known};
 
 const SECOND: Millis = 1_000;
 const MINUTE: Millis = 60 * SECOND;
@@ -128,8 +128,10 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 }
 
 fn verify(client: &Client, token: &str) -> Result<()> {
-    let known = client.look_up(token, None)?;
-    run(client.verify(known, client.call(None))).map(drop)
+    match client.look_up(token, None)? {
+        Known::Good(_) => Ok(()),
+        Known::New(opened) => run(client.verify(*opened, client.call(None))).map(drop),
+    }
 }
 
 fn get_user(client: &Client, token: &str) -> Result<()> {

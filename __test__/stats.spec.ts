@@ -135,3 +135,11 @@ test('it is told when keys were last fetched, whatever came of it', async () => 
   }
   expect(client.stats().keys).toMatchObject({ fetches: 2, failedFetches: 1, lastError: DOWN.code });
 });
+
+test('equal options are counted together, in whatever order they are given', async () => {
+  const issuer = await startIssuer();
+  const [one, ...others] = Object.entries(issuer.options);
+  const client = new StackAuth(Object.fromEntries([...others, one!]));
+  await new StackAuth(issuer.options).verifyJwt(await issuer.mint());
+  expect(client.stats().verifications.new).toBe(1);
+});

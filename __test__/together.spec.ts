@@ -2,7 +2,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 
 import { getUser, StackAuth, verifyJwt } from '../index.js';
-import { startIssuer } from './support/cache-issuer.js';
+import { startIssuer, USER_ID } from './support/cache-issuer.js';
 import { newSigner, sign } from './support/tokens.js';
 
 const times = <T>(count: number, make: (n: number) => T) =>
@@ -108,12 +108,15 @@ describe('many calls at once', () => {
     const tokens = await Promise.all(times(30, (n) => issuer.mint({ claims: { n } })));
     const seen = tokens.slice(0, 10);
     await Promise.all(seen.map((token) => verifyJwt(token, issuer.options)));
-    const results = await Promise.all([
-      ...tokens.map((token) => verifyJwt(token, issuer.options)),
-      ...tokens.map((token) => getUser(token, issuer.options)),
-      ...tokens.map((token) => verifyJwt(token, issuer.options)),
+    const numbers = () =>
+      Promise.all(tokens.map(async (token) => (await verifyJwt(token, issuer.options)).payload.n));
+    const [first, users, last] = await Promise.all([
+      numbers(),
+      Promise.all(tokens.map((token) => getUser(token, issuer.options))),
+      numbers(),
     ]);
-    expect(results).toHaveLength(90);
+    expect([first, last]).toEqual(Array(2).fill(times(30, (n) => n)));
+    expect(users.map(({ id }) => id)).toEqual(Array(30).fill(USER_ID));
   });
 
   test('do not outlive a worker that is terminated', async () => {

@@ -44,7 +44,7 @@ const rows = [
   atMost('a new token over the bare check in Rust', alone.ours / bare, 1.12),
   atMost('function over method, seen before', seen['ours, as a function'] / seen.ours, 1.1),
   atMost('function over method, new', alone['ours, as a function'] / alone.ours, 1.1),
-  times('token seen before, µs', { ours: unheard, 'with a listener': listened }, {}),
+  times('token seen before, and a channel, µs', { ours: unheard, 'with a listener': listened }, {}),
   atMost('asking a channel who listens, over a token seen before', ask / unheard, 0.02),
   atMost('1,000 projects over one, new', projects.fresh[1_000] / projects.fresh[1], 1.3),
   atMost('1,000 projects over one, seen before', projects.seen[1_000] / projects.seen[1], 1.3),

@@ -13,10 +13,10 @@ subscribe('stack-auth-native:verify', (message) => {
   const call = message as VerifyMessage;
   const attributes = { operation: call.operation, 'error.type': call.code };
   duration.record(call.duration, attributes);
-  // A verification takes microseconds; a question to the API is worth a span of its own.
+  // A verification takes microseconds; what may ask the API is worth a span of its own.
   if (call.operation === 'getUser') {
     const end = Date.now();
-    const span = tracer.startSpan('stack-auth users/me', {
+    const span = tracer.startSpan('stack-auth getUser', {
       startTime: end - call.duration,
       attributes: { ...attributes, 'enduser.id': call.userId },
     });

@@ -2,7 +2,7 @@ import { subscribe } from 'node:diagnostics_channel';
 import express from 'express';
 import { Counter, Gauge, Histogram, register } from 'prom-client';
 import { type KeysErrorMessage, StackAuth, type VerifyMessage } from 'stack-auth-native';
-import { getAuth, requireUser } from 'stack-auth-native/express';
+import { authErrorHandler, getAuth, requireUser } from 'stack-auth-native/express';
 
 // Reads HEXCLAVE_PROJECT_ID (or STACK_…) from the environment.
 const client = new StackAuth();
@@ -51,5 +51,6 @@ app.get('/metrics', async (_request, response) => {
 app.get('/api/me', requireUser({ client }), (request, response) => {
   response.json({ id: getAuth(request).userId });
 });
+app.use(authErrorHandler());
 
 export const server = app.listen(process.env.PORT ?? 3000);

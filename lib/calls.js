@@ -40,8 +40,15 @@ const clients = new Map();
  * @returns {Bound}
  */
 function bind({ currentDate, signal, keys, ...others }) {
-  // Without a prototype, for the native side would take what a polluted one has.
-  const settings = Object.assign(Object.create(null), others, keys && { keys: exported(keys) });
+  // Without a prototype, for the native side would take what a polluted one has; and in one order, for
+  // equal options are one client.
+  const settings = Object.create(null);
+  for (const name of Object.keys(others).sort()) {
+    settings[name] = others[name];
+  }
+  if (keys) {
+    settings.keys = exported(keys);
+  }
   const key = JSON.stringify(settings);
   let native = clients.get(key);
   if (!native) {

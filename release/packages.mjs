@@ -1,16 +1,11 @@
 // Makes the packages that are published, each in a folder of its own: one for each platform, and the main
 // one, which alone names the others. In git it does not, for there they may not exist yet, and `npm ci`
 // would ask the registry for them.
-//
-//   npm run release:packages [-- --partial]    from dist/*.node to npm/
-//
-// `--partial` leaves out platforms without a binary.
 
 import { execFile } from 'node:child_process';
 import { copyFile, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '..');
@@ -101,13 +96,4 @@ async function readJson(file) {
  */
 async function writeJson(file, value) {
   await writeFile(file, `${JSON.stringify(value, null, 2)}\n`);
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  const { values } = parseArgs({ options: { partial: { type: 'boolean' } } });
-  const options = { binaries: path.join(root, 'dist'), to: path.join(root, 'npm') };
-  const { main, platforms } = await makePackages({ ...options, ...values });
-  for (const folder of [...platforms, main]) {
-    console.log(path.relative(root, folder));
-  }
 }

@@ -31,7 +31,8 @@ async function read(name: string): Promise<Page> {
 export async function readPages() {
   const docs = (await readdir(path.join(root, 'docs'))).filter((name) => name.endsWith('.md'));
   const top = ['README.md', 'SECURITY.md', 'CONTRIBUTING.md', 'DESIGN.md', 'CHANGELOG.md'];
-  return Promise.all([...top, ...docs.sort().map((name) => `docs/${name}`)].map(read));
+  const others = ['release/README.md', '__test__/vectors/README.md'];
+  return Promise.all([...top, ...others, ...docs.sort().map((name) => `docs/${name}`)].map(read));
 }
 
 /** The blocks of a page: the words after the fence, and the code. */

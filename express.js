@@ -2,13 +2,18 @@
 
 const { isDeepStrictEqual } = require('node:util');
 
-const { StackAuth, accessTokenFrom } = require('./index.js');
+const { tokenOf } = require('./lib/access-token.js');
+const { conclude, verify } = require('./lib/calls.js');
 const { answerHeaders, describeToCaller } = require('./lib/challenge.js');
+const channels = require('./lib/channels.js');
+const { StackAuth, boundOfClient } = require('./lib/client.js');
 const { callerError, configError } = require('./lib/errors.js');
 const { OPTIONS, describe, entriesOf, is, readOptions } = require('./lib/options.js');
 
 /**
  * @import { Auth, AuthResponse, JsonResponse } from './express.js'
+ * @import { StackAuth as Client } from './index.js'
+ * @import { Bound } from './lib/calls.js'
  * @import { Options, Table } from './lib/options.js'
  */
 
@@ -16,21 +21,30 @@ const { OPTIONS, describe, entriesOf, is, readOptions } = require('./lib/options
  * What a middleware was made of.
  *
  * @typedef {object} Setup
- * @property {StackAuth} client
+ * @property {Client} client
  * @property {boolean} required
  * @property {boolean} fetchUser
  * @property {boolean} cookies
  * @property {Options} settings all that can make a difference to what is found out about a token
  */
 
-/** Where a request keeps what was found; of the global registry, for there may be two copies of this package. */
-const AUTH = Symbol.for('stack-auth-native.auth');
 /**
- * What of it was found by this copy, and under which settings.
+ * What was found of a request.
  *
- * @type {WeakMap<Auth, Options>}
+ * @typedef {object} Entry
+ * @property {Auth | undefined} auth
+ * @property {object} owner the copy of this package that has found it
+ * @property {Options} settings
  */
-const settingsOf = new WeakMap();
+
+/**
+ * By request, and in the global registry, for there may be two copies of this package. Not in the request:
+ * one more member of a request of Express takes longer than to verify its token.
+ *
+ * @type {WeakMap<object, Entry>}
+ */
+const entries = registry(Symbol.for('stack-auth-native.found'));
+const OWNER = {};
 
 /** @type {Table} */
 const OWN_OPTIONS = {
@@ -60,16 +74,17 @@ function optionalUser(options) {
  * @returns {Setup}
  */
 function setUp(options, required) {
-  const entries = entriesOf(options);
-  const read = readOptions(entries, undefined, ALL_OPTIONS);
+  const given = entriesOf(options);
+  const read = readOptions(given, undefined, ALL_OPTIONS);
   const { fetchUser = false, cookies = false, ...rest } = /** @type {any} */ (read);
   /** Without a prototype, as options are read. @type {any} */
   const settings = Object.assign(Object.create(null), rest);
-  const others = entries.filter(([name, value]) => !(name in OWN_OPTIONS) && value !== undefined);
+  const others = given.filter(([name, value]) => !(name in OWN_OPTIONS) && value !== undefined);
   if (settings.client && others.length > 0) {
     const names = others.map(([name]) => name).join(', ');
     throw configError(`a client has options already, so these do not count: ${names}`);
   }
+  /** @type {any} */
   const client = settings.client ?? new StackAuth(Object.fromEntries(others));
   const { accessType, secretServerKey } = settings;
   if (fetchUser && !settings.client && accessType !== 'client' && secretServerKey === undefined) {
@@ -89,57 +104,116 @@ function middleware(setup) {
    * @param {(error?: unknown) => void} next
    */
   return function stackAuth(request, response, next) {
-    authenticate(request, setup).then(
-      () => next(),
-      (error) => {
-        if (isStackAuthError(error)) {
-          tellWhenToRetry(error, setup.client);
-          setHeaders(response, error);
-        }
-        next(error);
-      },
-    );
+    let pending;
+    try {
+      pending = authenticate(request, setup);
+    } catch (error) {
+      fail(error, setup, response, next);
+      return;
+    }
+    if (pending) {
+      pending.then(
+        () => next(),
+        (error) => fail(error, setup, response, next),
+      );
+    } else {
+      next();
+    }
   };
 }
 
 /**
+ * @param {any} error
+ * @param {Setup} setup
+ * @param {AuthResponse} response
+ * @param {(error: unknown) => void} next
+ */
+function fail(error, { client }, response, next) {
+  if (isStackAuthError(error)) {
+    tellWhenToRetry(error, client);
+    setHeaders(response, error);
+  }
+  next(error);
+}
+
+/**
+ * A promise only where there is something to wait for: a token seen before costs less than what Express
+ * and Node make of a promise.
+ *
  * @param {any} request
  * @param {Setup} setup
+ * @returns {Promise<void> | undefined}
  */
-async function authenticate(request, setup) {
-  const previous = request[AUTH];
-  keep(request, undefined);
-  const token = accessTokenFrom(request, { cookies: setup.cookies });
+function authenticate(request, setup) {
+  const previous = entries.get(request);
+  checkOthers(request, previous);
+  /** @type {Entry} */
+  const entry = { auth: undefined, owner: OWNER, settings: setup.settings };
+  entries.set(request, entry);
+  if (request.auth !== undefined) {
+    request.auth = undefined;
+  }
+  const token = tokenOf(request, setup.cookies);
   if (token === undefined) {
     if (setup.required) {
       throw missing();
     }
-    return;
+    return undefined;
   }
-  const auth = isVerified(previous, token, setup) ? previous : await verified(token, setup);
-  if (setup.fetchUser) {
+  const auth = isSame(previous, entry, token) ? previous.auth : verified(token, setup);
+  if (auth instanceof Promise || setup.fetchUser) {
+    return keepLater(request, entry, auth, setup);
+  }
+  keep(request, entry, auth);
+  return undefined;
+}
+
+/**
+ * @param {any} request
+ * @param {Entry} entry
+ * @param {any} pending
+ * @param {Setup} setup
+ */
+async function keepLater(request, entry, pending, { fetchUser }) {
+  const auth = await pending;
+  if (fetchUser) {
     auth.user = await auth.getUser();
   }
-  keep(request, auth);
+  keep(request, entry, auth);
+}
+
+/**
+ * @param {any} request
+ * @param {Entry} entry
+ * @param {any} auth
+ */
+function keep(request, entry, auth) {
+  checkOthers(request, entry);
+  entry.auth = auth;
+  request.auth = auth;
 }
 
 /**
  * Whether a middleware before this one has found out the same already.
  *
- * @param {Auth | undefined} auth
+ * @param {Entry | undefined} previous
+ * @param {Entry} entry
  * @param {string} token
- * @param {Setup} setup
+ * @returns {previous is Entry}
  */
-function isVerified(auth, token, { settings }) {
-  const others = auth?.token === token ? settingsOf.get(auth) : undefined;
-  return others !== undefined && isSame(others, settings);
+function isSame(previous, { owner, settings }, token) {
+  return (
+    previous?.auth?.token === token &&
+    previous.owner === owner &&
+    isEqual(previous.settings, settings)
+  );
 }
 
 /**
  * @param {Options} one
  * @param {Options} other
  */
-function isSame(one, other) {
+function isEqual(one, other) {
   const names = Object.keys({ ...one, ...other });
   return names.every(
     (name) =>
@@ -151,51 +225,90 @@ function isSame(one, other) {
 /**
  * @param {string} token
  * @param {Setup} setup
- * @returns {Promise<Auth>}
+ * @returns {Auth | Promise<Auth>}
  */
-async function verified(token, { client, settings }) {
-  const { payload } = await client.verifyJwt(token);
-  /** @type {ReturnType<Auth['getUser']> | undefined} */
+function verified(token, { client }) {
+  const bound = channels.verify.hasSubscribers ? undefined : boundOfClient(client);
+  if (!bound) {
+    return authLater(token, client, client.verifyJwt(token));
+  }
+  const found = verify(bound, verified, token);
+  return found instanceof Promise
+    ? authLater(token, client, conclusion(bound, token, found))
+    : authOf(token, client, found);
+}
+
+/**
+ * @param {Bound} bound
+ * @param {string} token
+ * @param {Promise<any>} pending
+ */
+async function conclusion(bound, token, pending) {
+  return conclude(bound, verified, token, await pending);
+}
+
+/**
+ * @param {string} token
+ * @param {Client} client
+ * @param {Promise<any>} pending
+ */
+async function authLater(token, client, pending) {
+  return authOf(token, client, await pending);
+}
+
+/**
+ * @param {string} token
+ * @param {Client} client
+ * @param {any} found
+ * @returns {Auth}
+ */
+function authOf(token, client, { payload }) {
+  /** @type {Promise<any> | undefined} */
   let user;
-  const auth = {
+  return {
     token,
     payload,
     userId: payload.sub,
-    userType: /** @type {Auth['userType']} */ (USER_TYPES[payload.iss.split('/').at(-2) ?? '']),
+    userType: userTypeOf(payload.iss),
     getUser() {
       user ??= client.getUser(token);
       return user;
     },
   };
-  settingsOf.set(auth, settings);
-  return auth;
+}
+
+/** @type {Array<[path: string, userType: Auth['userType']]>} */
+const USER_TYPES = [
+  ['/projects', 'regular'],
+  ['/projects-restricted-users', 'restricted'],
+  ['/projects-anonymous-users', 'anonymous'],
+];
+
+/**
+ * By the path, for an issuer is `<base>/api/v1/<path>/<project id>`.
+ *
+ * @param {string} iss
+ */
+function userTypeOf(iss) {
+  const end = iss.lastIndexOf('/');
+  const [, userType] = /** @type {typeof USER_TYPES[number]} */ (
+    USER_TYPES.find(([path]) => iss.endsWith(path, end))
+  );
+  return userType;
 }
 
 /**
- * By the path of `iss`, `<base>/api/v1/<path>/<project id>`.
- *
- * @type {Record<string, Auth['userType']>}
- */
-const USER_TYPES = {
-  projects: 'regular',
-  'projects-restricted-users': 'restricted',
-  'projects-anonymous-users': 'anonymous',
-};
-
-/**
  * @param {any} request
- * @param {Auth | undefined} auth
+ * @param {Entry | undefined} entry
  */
-function keep(request, auth) {
-  const found = request.auth ?? undefined;
-  if (found !== undefined && found !== request[AUTH]) {
+function checkOthers(request, entry) {
+  const auth = request.auth ?? undefined;
+  if (auth !== undefined && auth !== entry?.auth) {
     throw configError(
-      `request.auth is set by something else already: ${membersOf(found)}. ` +
+      `request.auth is set by something else already: ${membersOf(auth)}. ` +
         'Use one of the two packages for a request, not both',
     );
   }
-  Object.defineProperty(request, AUTH, { value: auth, configurable: true });
-  request.auth = auth;
 }
 
 /**
@@ -211,13 +324,14 @@ function membersOf(found) {
 
 /** @param {any} request */
 function getAuth(request) {
-  if (!(AUTH in request)) {
+  const entry = entries.get(request);
+  if (!entry) {
     throw configError('neither requireUser() nor optionalUser() came before this handler');
   }
-  if (!request[AUTH]) {
+  if (!entry.auth) {
     throw missing();
   }
-  return request[AUTH];
+  return entry.auth;
 }
 
 function missing() {
@@ -258,7 +372,7 @@ function isStackAuthError(error) {
  * When keys are fetched next is known, so nobody need guess.
  *
  * @param {any} error
- * @param {StackAuth} client
+ * @param {Client} client
  */
 function tellWhenToRetry(error, client) {
   if (error.status !== 503 || !error.code.startsWith('ERR_JWKS')) {
@@ -281,6 +395,13 @@ function setHeaders(response, { headers = {} }) {
       response.setHeader(name, value);
     }
   }
+}
+
+/** @param {symbol} name */
+function registry(name) {
+  const { [name]: existing = new WeakMap() } = /** @type {any} */ (globalThis);
+  Object.defineProperty(globalThis, name, { value: existing, configurable: true });
+  return existing;
 }
 
 /** @param {any} value */

@@ -34,20 +34,34 @@ const HEADERS_AND_COOKIES = [...HEADERS, ['cookie', ofCookies]];
  */
 function accessTokenFrom(request, options) {
   const { cookies } = readOptions(entriesOf(options), {}, OPTIONS);
+  return tokenOf(request, cookies === true);
+}
+
+/**
+ * The same for who has read the options already.
+ *
+ * @param {unknown} request
+ * @param {boolean} cookies
+ */
+function tokenOf(request, cookies) {
   const headers = headersOf(request);
-  const tokens = new Set();
+  const names = typeof headers.get === 'function' ? undefined : Object.keys(headers);
+  /** @type {string | undefined} */
+  let token;
+  let isAmbiguous = false;
   for (const [name, read] of cookies ? HEADERS_AND_COOKIES : HEADERS) {
-    for (const value of valuesOf(headers, name)) {
-      for (const token of read(value)) {
-        tokens.add(token);
+    for (const value of valuesOf(headers, names, name)) {
+      for (const found of read(value)) {
+        isAmbiguous ||= token !== undefined && found !== token;
+        token = found;
       }
     }
   }
-  if (tokens.size > 1) {
+  if (isAmbiguous) {
     const message = 'the request has several access tokens that differ';
     throw callerError('ERR_TOKEN_AMBIGUOUS', 400, message);
   }
-  return tokens.values().next().value;
+  return token;
 }
 
 /**
@@ -73,17 +87,30 @@ function headersOf(request) {
  * The values of a header: of a Fetch `Headers`, of a Node request, or of an object with names in any case.
  *
  * @param {any} headers
+ * @param {string[] | undefined} names `undefined` if it is a `Headers`
  * @param {string} name
  * @returns {string[]}
  */
-function valuesOf(headers, name) {
-  const values =
-    typeof headers.get === 'function'
-      ? [headers.get(name)]
-      : Object.keys(headers)
-          .filter((key) => key.toLowerCase() === name)
-          .flatMap((key) => headers[key]);
-  return values.filter((value) => typeof value === 'string');
+function valuesOf(headers, names, name) {
+  if (!names) {
+    return textsOf(headers.get(name));
+  }
+  const values = [];
+  for (const key of names) {
+    if (key.length === name.length && key.toLowerCase() === name) {
+      values.push(...textsOf(headers[key]));
+    }
+  }
+  return values;
+}
+
+/**
+ * @param {unknown} value
+ * @returns {string[]}
+ */
+function textsOf(value) {
+  const values = Array.isArray(value) ? value : [value];
+  return values.filter((item) => typeof item === 'string');
 }
 
 /**
@@ -205,4 +232,4 @@ function malformed(place) {
   return callerError('ERR_JWS_INVALID', 401, `${place} holds no access token that can be read`);
 }
 
-module.exports = { accessTokenFrom };
+module.exports = { accessTokenFrom, tokenOf };

@@ -1,0 +1,118 @@
+'use strict';
+
+const { ask, bind, conclude, verify } = require('./calls.js');
+const channels = require('./channels.js');
+const { entriesOf, readOptions } = require('./options.js');
+
+/**
+ * @import { Bound } from './calls.js'
+ * @import { Options } from './options.js'
+ */
+
+/**
+ * What stands behind the `verifyJwt` of a client, for who need not wait for a promise where there is
+ * nothing to wait for; `undefined` if somebody has put another method in its place, or another client.
+ *
+ * @type {(client: any) => Bound | undefined}
+ */
+let boundOfClient;
+
+class StackAuth {
+  /** @type {Options} */
+  #options;
+  /** @type {Bound} */
+  #bound;
+
+  /** @param {unknown} [options] */
+  constructor(options) {
+    this.#options = readOptions(entriesOf(options));
+    this.#bound = bind(this.#options);
+  }
+
+  /**
+   * @param {unknown} accessToken
+   * @param {unknown} [perCall]
+   */
+  async verifyJwt(accessToken, perCall) {
+    const bound = this.#with(perCall);
+    if (channels.verify.hasSubscribers) {
+      return publishedVerification(bound, verifyJwt, accessToken);
+    }
+    const verified = verify(bound, verifyJwt, accessToken);
+    return verified instanceof Promise
+      ? conclude(bound, verifyJwt, accessToken, await verified)
+      : verified;
+  }
+
+  /**
+   * @param {unknown} accessToken
+   * @param {unknown} [perCall]
+   */
+  async getUser(accessToken, perCall) {
+    return user(this.#with(perCall), StackAuth.prototype.getUser, accessToken);
+  }
+
+  async warmUp() {
+    await ask(this.#bound, StackAuth.prototype.warmUp, (client, _date, abort) =>
+      client.warmUp(abort),
+    );
+  }
+
+  exportKeys() {
+    const keys = this.#bound.client.exportKeys();
+    return keys ? { jwks: JSON.parse(keys.jwks), uat: keys.uat } : undefined;
+  }
+
+  stats() {
+    return this.#bound.client.stats();
+  }
+
+  static {
+    boundOfClient = (client) =>
+      #bound in client && client.verifyJwt === verifyJwt ? client.#bound : undefined;
+  }
+
+  /** @param {unknown} perCall */
+  #with(perCall) {
+    if (perCall === undefined) {
+      return this.#bound;
+    }
+    return bind(readOptions(entriesOf(perCall), this.#options));
+  }
+}
+
+const { verifyJwt } = StackAuth.prototype;
+
+/**
+ * @param {Bound} bound
+ * @param {Function} caller
+ * @param {unknown} accessToken
+ */
+function publishedVerification(bound, caller, accessToken) {
+  return channels.published(
+    'verifyJwt',
+    bound,
+    async () => conclude(bound, caller, accessToken, await verify(bound, caller, accessToken)),
+    ({ payload }) => payload.sub,
+  );
+}
+
+/**
+ * @param {Bound} bound
+ * @param {Function} caller
+ * @param {unknown} accessToken
+ */
+function user(bound, caller, accessToken) {
+  const call = () =>
+    ask(bound, caller, (client, date, abort) => client.getUser(accessToken, date, abort));
+  return channels.verify.hasSubscribers
+    ? channels.published(
+        'getUser',
+        bound,
+        async () => call(),
+        ({ id }) => id,
+      )
+    : call();
+}
+
+module.exports = { StackAuth, boundOfClient, publishedVerification, user };

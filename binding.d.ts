@@ -26,7 +26,7 @@ export declare class NativeClient {
    * Verifies as far as that goes at once. A function and not a method, for a method takes twice as
    * long to call: it looks up its object, and takes a lock of the whole process.
    */
-  verifier(batch: Batch): (accessToken: unknown, how: number, currentDate: number | undefined) => number | string | Failure | null | undefined
+  verifier(batch: Batch): (accessToken: unknown, how?: number, currentDate?: number) => number | string | Failure | null | undefined
   /** Verifies a token whose keys must be waited for. */
   verifyWithKeys(accessToken: unknown, currentDate?: number | undefined | null, abort?: Abort | undefined | null): Failure | Promise<Outcome>
   getUser(accessToken: unknown, currentDate?: number | undefined | null, abort?: Abort | undefined | null): Failure | Promise<Outcome>

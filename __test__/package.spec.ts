@@ -47,6 +47,7 @@ describe('the packed tarball', () => {
         'lib/calls.js',
         'lib/challenge.js',
         'lib/channels.js',
+        'lib/client.js',
         'lib/checks.js',
         'lib/errors.js',
         'lib/libc.js',

@@ -1,8 +1,7 @@
 //! A JWK set (RFC 7517), reduced to the keys that can verify an ES256 signature.
 
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ParsedPublicKey};
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::URL_SAFE_NO_PAD;
 
 use crate::json::{self, Raw};
 use crate::token::Kid;
@@ -117,7 +116,7 @@ fn has_verify(key_ops: Raw<'_>) -> bool {
 
 /// Left-padded: Stack Auth strips leading zero bytes, against RFC 7518 section 6.2.1.2.
 fn read_coordinate(raw: Raw<'_>, padded: &mut [u8]) -> Option<()> {
-    let bytes = URL_SAFE_NO_PAD.decode(json::string(raw)?.as_bytes()).ok()?;
+    let bytes = URL_SAFE_NO_PAD.decode_to_vec(json::string(raw)?.as_bytes()).ok()?;
     let start = padded.len().checked_sub(bytes.len())?;
     padded.fill(0);
     padded.get_mut(start..)?.copy_from_slice(&bytes);

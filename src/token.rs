@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::sync::Arc;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64_simd::URL_SAFE_NO_PAD;
+use memchr::memchr_iter;
 
 use crate::error::{Code, Error, Result, quote};
 use crate::json;
@@ -44,16 +44,17 @@ impl Token {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(Self::too_long());
         }
-        let mut parts = text.split('.');
-        let (Some(header), Some(payload), Some(signature), None) =
-            (parts.next(), parts.next(), parts.next(), parts.next())
+        let mut dots = memchr_iter(b'.', text.as_bytes());
+        let (Some(first_dot), Some(last_dot), None) = (dots.next(), dots.next(), dots.next())
         else {
             return Err(invalid(format!(
                 "Invalid Compact JWS: expected three parts joined by dots, found {}",
                 text.split('.').count()
             )));
         };
-        let last_dot = header.len() + 1 + payload.len();
+        let header = text.get(..first_dot).unwrap_or_default();
+        let payload = text.get(first_dot + 1..last_dot).unwrap_or_default();
+        let signature = text.get(last_dot + 1..).unwrap_or_default();
 
         let header = Header::parse(header)?;
         let payload = decode("payload", payload)?;
@@ -97,7 +98,7 @@ pub fn payload(text: &str) -> Option<Vec<u8>> {
 
 /// Strict base64url: no padding, no white space, no stray bits.
 fn decode(part: &str, text: &str) -> Result<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|error| {
+    URL_SAFE_NO_PAD.decode_to_vec(text).map_err(|error| {
         let message = format!(
             "Failed to base64url decode the {part}: expected A-Z, a-z, 0-9, - and _ alone, without \
              padding and without \"Bearer\" in front"
@@ -193,7 +194,7 @@ mod tests {
     use super::*;
 
     fn encode(text: &str) -> String {
-        URL_SAFE_NO_PAD.encode(text)
+        URL_SAFE_NO_PAD.encode_to_string(text)
     }
 
     #[track_caller]

@@ -9,7 +9,7 @@ use napi::{Env, Error};
 use napi_derive::napi;
 
 use super::outcome::{self, Failure, failure, rejection};
-use super::text;
+use super::text::{self, Json};
 use crate::error::Result;
 use crate::threads;
 use crate::token::Header;
@@ -17,9 +17,10 @@ use crate::verify::{Client, Opened, Verified};
 
 /// The number of a token that was seen before, a JSON text, a refusal; `null` if the token was put into
 /// the batch, and `undefined` if its keys must be waited for.
-type Verdict = Either5<f64, String, Failure, Null, Undefined>;
+type Verdict = Either5<f64, Json, Failure, Null, Undefined>;
 
-/// Of a token, what to do with it (`how`), and the time to judge it by.
+/// Of a token, what to do with it (`how`), and the time to judge it by. Without these two it is checked
+/// in place and by now: each value that crosses takes as long as all the claims.
 pub type Verifier<'env> = Function<'env, FnArgs<(Unknown<'env>, i64, Option<f64>)>, Verdict>;
 
 /// What `verify` does with a token, as the number that it is given says.
@@ -77,7 +78,8 @@ pub struct Checked {
     /// Where a payload is `null`, the header is `null` too if the token was refused, and 0 if its keys
     /// must be waited for. One text takes less to parse than many, and a column of equal shapes less
     /// than a row of different ones.
-    pub json: String,
+    #[napi(ts_type = "string")]
+    pub json: Json,
     /// Those of the tokens that were refused.
     pub failures: Vec<Failure>,
 }
@@ -120,8 +122,10 @@ impl Batch {
     ) -> napi::Result<Verifier<'env>> {
         let batch = Arc::clone(&self.0);
         env.create_function_from_closure("verify", move |context| {
-            let how = context.get::<i64>(1)?.into();
-            let current_date = context.get::<Option<f64>>(2)?;
+            let (how, current_date) = match context.length() {
+                1 => (How::InPlace, None),
+                _ => (context.get::<i64>(1)?.into(), context.get::<Option<f64>>(2)?),
+            };
             text::with(context.get(0)?, |text| verify(&client, text, current_date, how, &batch))
                 .map(|verdict| {
                     verdict.unwrap_or_else(|error| Either5::C(rejection(&client, error)))
@@ -139,7 +143,7 @@ fn verify(
 ) -> Result<Verdict> {
     if let How::Recall = how {
         if let Some(entry) = client.recall_again(text, current_date)? {
-            return Ok(Either5::B(outcome::json(&entry.verified())));
+            return Ok(Either5::B(Json(outcome::json(&entry.verified()))));
         }
     } else if let Some(entry) = client.recall(text, current_date)? {
         #[allow(clippy::cast_precision_loss)]
@@ -151,7 +155,7 @@ fn verify(
         return Ok(Either5::D(Null));
     }
     Ok(match job.run()? {
-        Some(verified) => Either5::B(outcome::json(&verified)),
+        Some(verified) => Either5::B(Json(outcome::json(&verified))),
         None => Either5::E(()),
     })
 }
@@ -212,6 +216,6 @@ impl Columns {
 
 impl From<Columns> for Checked {
     fn from(Columns { payloads, headers, failures, .. }: Columns) -> Self {
-        Self { json: ["[[", &payloads, "],[", &headers, "]]"].concat(), failures }
+        Self { json: Json(["[[", &payloads, "],[", &headers, "]]"].concat()), failures }
     }
 }

@@ -116,7 +116,7 @@ impl NativeClient {
     /// long to call: it looks up its object, and takes a lock of the whole process.
     #[napi(
         catch_unwind,
-        ts_return_type = "(accessToken: unknown, how: number, currentDate: number | undefined) => number | string | Failure | null | undefined"
+        ts_return_type = "(accessToken: unknown, how?: number, currentDate?: number) => number | string | Failure | null | undefined"
     )]
     pub fn verifier<'env>(&self, env: &'env Env, batch: &Batch) -> napi::Result<Verifier<'env>> {
         batch.verifier(env, Arc::clone(&self.0))

@@ -1,10 +1,11 @@
-//! The text of a token, copied once, and no more of it than a token can have.
+//! Texts on their way in and out: that of a token, copied once, and no more of it than a token can have;
+//! and JSON.
 
 use std::cell::RefCell;
 use std::ptr;
 
-use napi::bindgen_prelude::{JsValue, Unknown};
-use napi::{Error, Status, sys};
+use napi::bindgen_prelude::{JsValue, ToNapiValue, Unknown};
+use napi::{Error, Status, check_status, sys};
 
 use crate::error::{self, Code, Result};
 use crate::token::{MAX_TOKEN_BYTES, Token};
@@ -57,6 +58,28 @@ pub fn with<T>(
             None => look(&String::from_utf16_lossy(units)),
         })
     })
+}
+
+/// JSON for JavaScript to parse.
+pub struct Json(pub String);
+
+impl ToNapiValue for Json {
+    unsafe fn to_napi_value(env: sys::napi_env, Self(text): Self) -> napi::Result<sys::napi_value> {
+        // What is ASCII is Latin-1 as well, which V8 copies as it is, while it decodes UTF-8.
+        let create = if text.is_ascii() {
+            sys::napi_create_string_latin1
+        } else {
+            sys::napi_create_string_utf8
+        };
+        let mut value = ptr::null_mut();
+        // SAFETY: the environment is that of the call that is being answered, and the text is as long as
+        // is said.
+        let status = unsafe {
+            create(env, text.as_ptr().cast(), text.len().cast_signed(), ptr::from_mut(&mut value))
+        };
+        check_status!(status)?;
+        Ok(value)
+    }
 }
 
 /// ASCII, as every good token is.

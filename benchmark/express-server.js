@@ -3,6 +3,7 @@
 import express from 'express';
 import { createRemoteJWKSet, jwtVerify } from 'jose';
 
+import stackAuthExpress from '../express.js';
 import stackAuthNative from '../index.js';
 
 const [, , who, baseUrl, projectId, issuer] = process.argv;
@@ -32,6 +33,11 @@ if (verify) {
     next();
   });
 }
-app.get('/', (request, response) => response.json({ id: request.userId ?? NOBODY }));
+if (who === 'ours, requireUser') {
+  app.use(stackAuthExpress.requireUser({ baseUrl, projectId }));
+}
+app.get('/', (request, response) => {
+  response.json({ id: request.auth?.userId ?? request.userId ?? NOBODY });
+});
 const server = app.listen(0, '127.0.0.1', () => process.send?.(server.address().port));
 process.on('disconnect', () => process.exit());

@@ -10,12 +10,30 @@ import { mint } from './tokens.js';
 
 const USERS = 1_000;
 const CONNECTIONS = 16;
+const CONTENDERS = ['without authentication', 'ours', 'ours, requireUser', 'jose'];
+/** Where V8 puts things differs by a few µs from process to process, so each contender has several. */
+const PROCESSES = 4;
 
 /** @param {Awaited<ReturnType<typeof import('./issuer.js').startIssuer>>} issuer */
 export async function expressServers(issuer) {
   const tokens = Array.from({ length: USERS }, () => mint(issuer));
+  const figures = Object.fromEntries(CONTENDERS.map((who) => [who, Number.POSITIVE_INFINITY]));
+  for (let process = 0; process < PROCESSES; process += 1) {
+    const times = await oneOfEach(issuer, tokens);
+    for (const who of CONTENDERS) {
+      figures[who] = Math.min(figures[who], times[who]);
+    }
+  }
+  return figures;
+}
+
+/**
+ * @param {Parameters<typeof expressServers>[0]} issuer
+ * @param {string[]} tokens
+ */
+async function oneOfEach(issuer, tokens) {
   const servers = {};
-  for (const who of ['without authentication', 'ours', 'jose']) {
+  for (const who of CONTENDERS) {
     const file = new URL('express-server.js', import.meta.url);
     const child = fork(file, [who, issuer.baseUrl, issuer.projectId, issuer.issuer]);
     const [port] = await once(child, 'message');
@@ -32,10 +50,10 @@ export async function expressServers(issuer) {
   };
   const load = async (who, requests) =>
     (await inFlight(CONNECTIONS, requests, ask(servers[who].pool))).time;
-  for (const who of Object.keys(servers)) {
+  for (const who of CONTENDERS) {
     await load(who, [...tokens, ...tokens, ...tokens]);
   }
-  const times = await best(Object.keys(servers), 14, (who) =>
+  const times = await best(CONTENDERS, 5, (who) =>
     load(who, shuffled([...tokens, ...tokens, ...tokens, ...tokens])),
   );
   for (const { child, pool } of Object.values(servers)) {

@@ -31,20 +31,24 @@ const { OPTIONS, describe, entriesOf, is, readOptions } = require('./lib/options
 /**
  * What was found of a request.
  *
- * @typedef {object} Entry
+ * @typedef {object} Found
  * @property {Auth | undefined} auth
- * @property {object} owner the copy of this package that has found it
+ * @property {object} copy of this package
  * @property {Options} settings
  */
 
+const FOUND = Symbol.for('stack-auth-native.found');
+/** @type {any} */
+const registry = globalThis;
+registry[FOUND] ??= new WeakMap();
 /**
- * By request, and in the global registry, for there may be two copies of this package. Not in the request:
- * one more member of a request of Express takes longer than to verify its token.
+ * By request, and not in it: one more member of a request of Express takes longer than to verify its token.
+ * On `globalThis`, for there may be two copies of this package.
  *
- * @type {WeakMap<object, Entry>}
+ * @type {WeakMap<object, Found>}
  */
-const entries = registry(Symbol.for('stack-auth-native.found'));
-const OWNER = {};
+const foundOf = registry[FOUND];
+const THIS_COPY = {};
 
 /** @type {Table} */
 const OWN_OPTIONS = {
@@ -74,12 +78,12 @@ function optionalUser(options) {
  * @returns {Setup}
  */
 function setUp(options, required) {
-  const given = entriesOf(options);
-  const read = readOptions(given, undefined, ALL_OPTIONS);
+  const entries = entriesOf(options);
+  const read = readOptions(entries, undefined, ALL_OPTIONS);
   const { fetchUser = false, cookies = false, ...rest } = /** @type {any} */ (read);
   /** Without a prototype, as options are read. @type {any} */
   const settings = Object.assign(Object.create(null), rest);
-  const others = given.filter(([name, value]) => !(name in OWN_OPTIONS) && value !== undefined);
+  const others = entries.filter(([name, value]) => !(name in OWN_OPTIONS) && value !== undefined);
   if (settings.client && others.length > 0) {
     const names = others.map(([name]) => name).join(', ');
     throw configError(`a client has options already, so these do not count: ${names}`);
@@ -145,11 +149,11 @@ function fail(error, { client }, response, next) {
  * @returns {Promise<void> | undefined}
  */
 function authenticate(request, setup) {
-  const previous = entries.get(request);
-  checkOthers(request, previous);
-  /** @type {Entry} */
-  const entry = { auth: undefined, owner: OWNER, settings: setup.settings };
-  entries.set(request, entry);
+  const previous = foundOf.get(request);
+  refuseOther(request, previous);
+  /** @type {Found} */
+  const found = { auth: undefined, copy: THIS_COPY, settings: setup.settings };
+  foundOf.set(request, found);
   if (request.auth !== undefined) {
     request.auth = undefined;
   }
@@ -160,51 +164,43 @@ function authenticate(request, setup) {
     }
     return undefined;
   }
-  const auth = isSame(previous, entry, token) ? previous.auth : verified(token, setup);
+  const auth = isFound(token, setup, previous) ? previous.auth : verified(token, setup);
   if (auth instanceof Promise || setup.fetchUser) {
-    return keepLater(request, entry, auth, setup);
+    return keepLater(request, found, auth, setup);
   }
-  keep(request, entry, auth);
+  found.auth = auth;
+  request.auth = auth;
   return undefined;
 }
 
 /**
  * @param {any} request
- * @param {Entry} entry
+ * @param {Found} found
  * @param {any} pending
  * @param {Setup} setup
  */
-async function keepLater(request, entry, pending, { fetchUser }) {
+async function keepLater(request, found, pending, { fetchUser }) {
   const auth = await pending;
   if (fetchUser) {
     auth.user = await auth.getUser();
   }
-  keep(request, entry, auth);
-}
-
-/**
- * @param {any} request
- * @param {Entry} entry
- * @param {any} auth
- */
-function keep(request, entry, auth) {
-  checkOthers(request, entry);
-  entry.auth = auth;
+  refuseOther(request, found);
+  found.auth = auth;
   request.auth = auth;
 }
 
 /**
  * Whether a middleware before this one has found out the same already.
  *
- * @param {Entry | undefined} previous
- * @param {Entry} entry
  * @param {string} token
- * @returns {previous is Entry}
+ * @param {Setup} setup
+ * @param {Found | undefined} previous
+ * @returns {previous is Found}
  */
-function isSame(previous, { owner, settings }, token) {
+function isFound(token, { settings }, previous) {
   return (
     previous?.auth?.token === token &&
-    previous.owner === owner &&
+    previous.copy === THIS_COPY &&
     isEqual(previous.settings, settings)
   );
 }
@@ -234,26 +230,19 @@ function verified(token, { client }) {
   }
   const found = verify(bound, verified, token);
   return found instanceof Promise
-    ? authLater(token, client, conclusion(bound, token, found))
+    ? authLater(token, client, found, bound)
     : authOf(token, client, found);
-}
-
-/**
- * @param {Bound} bound
- * @param {string} token
- * @param {Promise<any>} pending
- */
-async function conclusion(bound, token, pending) {
-  return conclude(bound, verified, token, await pending);
 }
 
 /**
  * @param {string} token
  * @param {Client} client
  * @param {Promise<any>} pending
+ * @param {Bound} [bound] of what is yet to be concluded
  */
-async function authLater(token, client, pending) {
-  return authOf(token, client, await pending);
+async function authLater(token, client, pending, bound) {
+  const found = await pending;
+  return authOf(token, client, bound ? await conclude(bound, authLater, token, found) : found);
 }
 
 /**
@@ -269,7 +258,7 @@ function authOf(token, client, { payload }) {
     token,
     payload,
     userId: payload.sub,
-    userType: userTypeOf(payload.iss),
+    userType: /** @type {Auth['userType']} */ (userTypeOf(payload.iss)),
     getUser() {
       user ??= client.getUser(token);
       return user;
@@ -291,19 +280,17 @@ const USER_TYPES = [
  */
 function userTypeOf(iss) {
   const end = iss.lastIndexOf('/');
-  const [, userType] = /** @type {typeof USER_TYPES[number]} */ (
-    USER_TYPES.find(([path]) => iss.endsWith(path, end))
-  );
+  const [, userType] = USER_TYPES.find(([path]) => iss.endsWith(path, end)) ?? [];
   return userType;
 }
 
 /**
  * @param {any} request
- * @param {Entry | undefined} entry
+ * @param {Found | undefined} found
  */
-function checkOthers(request, entry) {
+function refuseOther(request, found) {
   const auth = request.auth ?? undefined;
-  if (auth !== undefined && auth !== entry?.auth) {
+  if (auth !== undefined && auth !== found?.auth) {
     throw configError(
       `request.auth is set by something else already: ${membersOf(auth)}. ` +
         'Use one of the two packages for a request, not both',
@@ -324,14 +311,14 @@ function membersOf(found) {
 
 /** @param {any} request */
 function getAuth(request) {
-  const entry = entries.get(request);
-  if (!entry) {
+  const found = foundOf.get(request);
+  if (!found) {
     throw configError('neither requireUser() nor optionalUser() came before this handler');
   }
-  if (!entry.auth) {
+  if (!found.auth) {
     throw missing();
   }
-  return entry.auth;
+  return found.auth;
 }
 
 function missing() {
@@ -395,13 +382,6 @@ function setHeaders(response, { headers = {} }) {
       response.setHeader(name, value);
     }
   }
-}
-
-/** @param {symbol} name */
-function registry(name) {
-  const { [name]: existing = new WeakMap() } = /** @type {any} */ (globalThis);
-  Object.defineProperty(globalThis, name, { value: existing, configurable: true });
-  return existing;
 }
 
 /** @param {any} value */

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { StackAuth, verifyJwt } from '../index.js';
 import { startIssuer } from './support/cache-issuer.js';
@@ -54,6 +54,40 @@ describe('a remembered token', () => {
       const seen = odd.length > 100 ? JSON.stringify : (value: unknown) => value;
       expect(seen(payload)).toStrictEqual(seen(JSON.parse(json)));
     }
+  });
+
+  test('has nothing of the one before it, where the two differ', async () => {
+    const issuer = await startIssuer();
+    const key = newSigner('k');
+    const keys = { jwks: { keys: [{ ...key.jwk }] }, uat: Date.now() };
+    const client = new StackAuth({ ...issuer.options, keys });
+    const iss = `${issuer.url}/api/v1/projects/${issuer.projectId}`;
+    const exp = Math.floor(Date.now() / 1_000) + 60;
+    for (const odd of ['0', '-0', '""', '"same"', 'false', 'null', '"0"', '"same"', '0']) {
+      const json = `{"odd":${odd},"text":"same","iss":"${iss}","aud":"${issuer.projectId}","sub":"s","exp":${exp}}`;
+      const token = sign(headerOf(key), json, key);
+      for (const { payload } of await often(() => client.verifyJwt(token))) {
+        expect(payload).toStrictEqual(JSON.parse(json));
+      }
+    }
+  });
+
+  test('is not parsed again, and neither are all others that are remembered', async () => {
+    const issuer = await startIssuer();
+    const client = new StackAuth({ ...issuer.options, tokenCacheBytes: 512 * 1_024 });
+    const tokens: string[] = [];
+    while (client.stats().tokenCache.bytes < 300 * 1_024) {
+      const token = await issuer.mint({ claims: { sub: `user-${tokens.length}` } });
+      await often(() => client.verifyJwt(token));
+      tokens.push(token);
+    }
+    expect(client.stats().tokenCache.entries).toBe(tokens.length);
+    const parse = vi.spyOn(JSON, 'parse');
+    for (const [at, token] of tokens.entries()) {
+      expect((await client.verifyJwt(token)).payload.sub).toBe(`user-${at}`);
+    }
+    expect(parse).not.toHaveBeenCalled();
+    parse.mockRestore();
   });
 
   test('may have a claim called __proto__', async () => {

@@ -33,6 +33,13 @@ if (verify) {
     next();
   });
 }
+// What any middleware takes.
+if (who === 'only a header read') {
+  app.use((request, _response, next) => {
+    request.userId = request.get('x-stack-access-token') && NOBODY;
+    next();
+  });
+}
 if (who === 'ours, requireUser') {
   app.use(stackAuthExpress.requireUser({ baseUrl, projectId }));
 }

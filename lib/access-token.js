@@ -38,7 +38,7 @@ function accessTokenFrom(request, options) {
 }
 
 /**
- * The same for who has read the options already.
+ * For who has read the options already.
  *
  * @param {unknown} request
  * @param {boolean} cookies
@@ -97,6 +97,7 @@ function valuesOf(headers, names, name) {
   }
   const values = [];
   for (const key of names) {
+    // The length spares most of them the copy in lower case.
     if (key.length === name.length && key.toLowerCase() === name) {
       values.push(...textsOf(headers[key]));
     }

@@ -30,7 +30,6 @@ const { Templates } = require('./templates.js');
 
 /** As in src/binding/batch.rs. */
 const RECALL = -1;
-const IN_PLACE = 0;
 /** Bounded, for a server of many tenants; what is dropped is only made again. */
 const MAX_CLIENTS = 4_096;
 /** @type {Map<string, Native>} */
@@ -102,8 +101,9 @@ function verify(bound, caller, accessToken) {
     throw abortError(signal, siteOf(caller));
   }
   const ticket = checks.ticket();
+  // Each argument that crosses takes as long as all the claims do.
   let verdict =
-    ticket === IN_PLACE && currentDate === undefined
+    ticket === checks.IN_PLACE && currentDate === undefined
       ? check(accessToken)
       : check(accessToken, ticket, currentDate);
   if (typeof verdict === 'number') {

@@ -37,6 +37,8 @@ let underWay = 0;
 let chunksUnderWay = 0;
 
 const checks = {
+  IN_PLACE,
+
   /** What verifiers put checks into. */
   batch,
 

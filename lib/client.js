@@ -10,8 +10,8 @@ const { entriesOf, readOptions } = require('./options.js');
  */
 
 /**
- * What stands behind the `verifyJwt` of a client, for who need not wait for a promise where there is
- * nothing to wait for; `undefined` if somebody has put another method in its place, or another client.
+ * What `verifyJwt` of a client works with, for the middleware, which need not wait where there is a result
+ * at once; `undefined` if somebody has put another method in its place, or another client.
  *
  * @type {(client: any) => Bound | undefined}
  */

@@ -6,8 +6,8 @@
  */
 class Templates {
   /**
-   * Per thread, in characters of JSON, which the objects made of them take in bytes, more or less. As much
-   * as there is for all the tokens that the native side can remember.
+   * Per thread, in characters of JSON; the objects take about a byte for each. Enough for all tokens of the
+   * usual length that the native side remembers, for what is left over is parsed at each call.
    */
   static #SHARE = 3 / 8;
   static #DEFAULT_BYTES = 16 * 1_024 * 1_024;
@@ -118,7 +118,8 @@ function isEqual(one, other) {
  */
 function shareTexts(object, other) {
   for (const name of Object.keys(object)) {
-    if (object[name] === other[name]) {
+    const text = object[name];
+    if (typeof text === 'string' && text === other[name]) {
       object[name] = other[name];
     }
   }

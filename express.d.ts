@@ -68,7 +68,7 @@ export function optionalUser(options?: AuthOptions): AuthMiddleware;
  * Who is calling, as a middleware of this package found out, whatever has become of `request.auth` since.
  * Never `undefined`, so nothing is done for nobody by mistake; where that may be, use `request.auth`.
  *
- * @param request The request that the middleware saw.
+ * @param request The request that the middleware saw, itself and not a wrapper of it.
  * @throws {@link StackAuthError}
  * - `ERR_TOKEN_MISSING` (401): {@link optionalUser} found no token
  * - `ERR_CONFIG` (500): no middleware of this package came before

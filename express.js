@@ -3,7 +3,7 @@
 const { isDeepStrictEqual } = require('node:util');
 
 const { tokenOf } = require('./lib/access-token.js');
-const { conclude, verify } = require('./lib/calls.js');
+const { conclude, isVerified, verify } = require('./lib/calls.js');
 const { answerHeaders, describeToCaller } = require('./lib/challenge.js');
 const channels = require('./lib/channels.js');
 const { StackAuth, boundOfClient } = require('./lib/client.js');
@@ -137,7 +137,9 @@ function fail(error, { client }, response, next) {
     tellWhenToRetry(error, client);
     setHeaders(response, error);
   }
-  next(error);
+  // To Express, nothing is no error, and a text can be an order.
+  const isError = typeof error === 'object' && error !== null;
+  next(isError ? error : new Error(`expected an error, found ${describe(error)}`));
 }
 
 /**
@@ -164,13 +166,31 @@ function authenticate(request, setup) {
     }
     return undefined;
   }
-  const auth = isFound(token, setup, previous) ? previous.auth : verified(token, setup);
-  if (auth instanceof Promise || setup.fetchUser) {
-    return keepLater(request, found, auth, setup);
+  const known = sameOf(token, setup, previous);
+  if (known) {
+    return keep(request, found, known, setup);
   }
-  found.auth = auth;
-  request.auth = auth;
-  return undefined;
+  const { client } = setup;
+  const bound = channels.verify.hasSubscribers ? undefined : boundOfClient(client);
+  const verified = bound ? verify(bound, authenticate, token) : client.verifyJwt(token);
+  return bound && isVerified(verified)
+    ? keep(request, found, authOf(token, client, verified), setup)
+    : keepLater(request, found, authLater(token, client, verified, bound), setup);
+}
+
+/**
+ * @param {string} token
+ * @param {Client} client
+ * @param {any} pending
+ * @param {Bound} [bound] of what is yet to be concluded
+ */
+async function authLater(token, client, pending, bound) {
+  const verified = await pending;
+  return authOf(
+    token,
+    client,
+    bound ? await conclude(bound, authLater, token, verified) : verified,
+  );
 }
 
 /**
@@ -184,25 +204,43 @@ async function keepLater(request, found, pending, { fetchUser }) {
   if (fetchUser) {
     auth.user = await auth.getUser();
   }
-  refuseOther(request, found);
-  found.auth = auth;
-  request.auth = auth;
+  // If not, a middleware that came later has the last word.
+  if (foundOf.get(request) === found) {
+    refuseOther(request, found);
+    request.auth = auth;
+    found.auth = auth;
+  }
 }
 
 /**
- * Whether a middleware before this one has found out the same already.
+ * @param {any} request
+ * @param {Found} found
+ * @param {Auth} auth
+ * @param {Setup} setup
+ */
+function keep(request, found, auth, setup) {
+  if (setup.fetchUser) {
+    return keepLater(request, found, auth, setup);
+  }
+  request.auth = auth;
+  found.auth = auth;
+  return undefined;
+}
+
+/**
+ * What a middleware before this one has found out in the same way.
  *
  * @param {string} token
  * @param {Setup} setup
  * @param {Found | undefined} previous
- * @returns {previous is Found}
+ * @returns {Auth | undefined}
  */
-function isFound(token, { settings }, previous) {
-  return (
+function sameOf(token, { settings }, previous) {
+  const isSame =
     previous?.auth?.token === token &&
     previous.copy === THIS_COPY &&
-    isEqual(previous.settings, settings)
-  );
+    isEqual(previous.settings, settings);
+  return isSame ? previous.auth : undefined;
 }
 
 /**
@@ -216,33 +254,6 @@ function isEqual(one, other) {
       Object.is(one[name], other[name]) ||
       (Array.isArray(one[name]) && isDeepStrictEqual(one[name], other[name])),
   );
-}
-
-/**
- * @param {string} token
- * @param {Setup} setup
- * @returns {Auth | Promise<Auth>}
- */
-function verified(token, { client }) {
-  const bound = channels.verify.hasSubscribers ? undefined : boundOfClient(client);
-  if (!bound) {
-    return authLater(token, client, client.verifyJwt(token));
-  }
-  const found = verify(bound, verified, token);
-  return found instanceof Promise
-    ? authLater(token, client, found, bound)
-    : authOf(token, client, found);
-}
-
-/**
- * @param {string} token
- * @param {Client} client
- * @param {Promise<any>} pending
- * @param {Bound} [bound] of what is yet to be concluded
- */
-async function authLater(token, client, pending, bound) {
-  const found = await pending;
-  return authOf(token, client, bound ? await conclude(bound, authLater, token, found) : found);
 }
 
 /**

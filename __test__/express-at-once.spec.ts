@@ -1,12 +1,29 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
-import { optionalUser, requireUser } from '../express.js';
+import { getAuth, optionalUser, requireUser } from '../express.js';
 import { StackAuth } from '../index.js';
 import { gate, startIssuer, USER_ID } from './support/cache-issuer.ts';
 import { withToken } from './support/express-app.ts';
 
 const response: any = { headersSent: false, setHeader() {} };
+
+const NativePromise = Promise;
+
+/** A promise that is not one of V8's, as some libraries have it. */
+class OtherPromise {
+  readonly #promise: Promise<unknown>;
+
+  constructor(work: (resolve: any, reject: any) => void) {
+    this.#promise = new NativePromise(work);
+  }
+
+  // biome-ignore lint/suspicious/noThenProperty: what it is for
+  then(resolve: any, reject: any) {
+    return this.#promise.then(resolve, reject);
+  }
+}
+Object.setPrototypeOf(OtherPromise, NativePromise);
 
 /** What a middleware has done by the end of its call, and what it has done in the end. */
 async function run(middleware: ReturnType<typeof requireUser>, request: object) {
@@ -136,5 +153,66 @@ describe('the middleware waits', () => {
       expect(await run(middleware, request())).toEqual({ atOnce: 0, calls: [[]] });
     }
     expect(heard).toMatchObject([{ userId: USER_ID }, { userId: USER_ID }]);
+  });
+
+  test('where a server has a Promise of its own', async () => {
+    const { issuer, client, token } = await warm();
+    const forged = `${token.slice(0, -8)}AAAAAAAA`;
+    const cold = new StackAuth({ ...(await startIssuer()).options });
+    onTestFinished(() => {
+      globalThis.Promise = NativePromise;
+    });
+    for (const theirs of [class extends NativePromise<any> {}, OtherPromise]) {
+      globalThis.Promise = theirs as any;
+      const requests = Array.from({ length: 6 }, () => ({ headers: withToken(forged) }) as any);
+      const running = requests.map((each) => run(requireUser({ client }), each));
+      for (const outcome of await NativePromise.all(running)) {
+        expect(outcome.calls).toMatchObject([[{ code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED' }]]);
+      }
+      expect(requests.map(({ auth }) => auth)).toEqual(requests.map(() => undefined));
+      const unknown = await run(requireUser({ client: cold }), { headers: withToken(token) });
+      expect(unknown.calls).toMatchObject([[{ status: 401 }]]);
+      await expect(client.verifyJwt(forged)).rejects.toMatchObject({ status: 401 });
+      const good = { headers: withToken(await issuer.mint()) };
+      expect((await run(requireUser({ client }), good)).calls).toEqual([[]]);
+    }
+  });
+});
+
+describe('what a middleware hands on', () => {
+  test.each([undefined, null, 0, '', 'route', 'router'])(
+    'is an error, also where a client rejects with %o',
+    async (reason) => {
+      const { client, request } = await warm();
+      client.verifyJwt = () => Promise.reject(reason);
+      const { calls } = await run(requireUser({ client }), request());
+      expect(calls).toEqual([[expect.any(Error)]]);
+    },
+  );
+
+  test('is the word of the last one, where two overlap', async () => {
+    const { issuer, client } = await warm();
+    const lax = new StackAuth({ ...issuer.options, allowAnonymous: true });
+    const request: any = { headers: withToken(await issuer.mint({ type: 'anonymous' })) };
+    let resolve = (_: unknown) => {};
+    const promise = new Promise<any>((done) => {
+      resolve = done;
+    });
+    const verified = lax.verifyJwt(request.headers['x-stack-access-token']);
+    lax.verifyJwt = () => promise;
+    const slow = run(requireUser({ client: lax }), request);
+    const fast = await run(requireUser({ client }), request);
+    expect(fast.calls).toMatchObject([[{ code: 'ERR_USER_TYPE_NOT_ALLOWED' }]]);
+    resolve(await verified);
+    await slow;
+    expect(request.auth).toBeUndefined();
+    expect(() => getAuth(request)).toThrow('no access token');
+  });
+
+  test('is nothing where the request cannot have it', async () => {
+    const { client, request } = await warm();
+    const frozen = Object.freeze(request());
+    expect((await run(requireUser({ client }), frozen)).calls).toEqual([[expect.any(TypeError)]]);
+    expect(() => getAuth(frozen)).toThrow();
   });
 });

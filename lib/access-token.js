@@ -95,11 +95,12 @@ function valuesOf(headers, names, name) {
   if (!names) {
     return textsOf(headers.get(name));
   }
-  const values = [];
+  /** @type {string[]} */
+  let values = [];
   for (const key of names) {
     // The length spares most of them the copy in lower case.
     if (key.length === name.length && key.toLowerCase() === name) {
-      values.push(...textsOf(headers[key]));
+      values = values.concat(textsOf(headers[key]));
     }
   }
   return values;

@@ -131,6 +131,17 @@ function verify(bound, caller, accessToken) {
 }
 
 /**
+ * Whether `verify` has an answer already. By what an answer has, and not by `instanceof Promise`: a server may
+ * have put another class in the place of that.
+ *
+ * @param {Verified | Promise<any>} outcome
+ * @returns {outcome is Verified}
+ */
+function isVerified(outcome) {
+  return Object.hasOwn(outcome, 'payload');
+}
+
+/**
  * To be called in an `async` function after its `await`, which gives an error the stack of who waits.
  *
  * @param {Bound} bound
@@ -215,4 +226,4 @@ function siteOf(caller) {
   return site;
 }
 
-module.exports = { ask, bind, conclude, verify };
+module.exports = { ask, bind, conclude, isVerified, verify };

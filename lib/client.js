@@ -1,6 +1,6 @@
 'use strict';
 
-const { ask, bind, conclude, verify } = require('./calls.js');
+const { ask, bind, conclude, isVerified, verify } = require('./calls.js');
 const channels = require('./channels.js');
 const { entriesOf, readOptions } = require('./options.js');
 
@@ -39,9 +39,9 @@ class StackAuth {
       return publishedVerification(bound, verifyJwt, accessToken);
     }
     const verified = verify(bound, verifyJwt, accessToken);
-    return verified instanceof Promise
-      ? conclude(bound, verifyJwt, accessToken, await verified)
-      : verified;
+    return isVerified(verified)
+      ? verified
+      : conclude(bound, verifyJwt, accessToken, await verified);
   }
 
   /**

@@ -3,7 +3,7 @@
 const { isDeepStrictEqual } = require('node:util');
 
 const { tokenOf } = require('./lib/access-token.js');
-const { conclude, isVerified, verify } = require('./lib/calls.js');
+const { Pending, conclude, verify } = require('./lib/calls.js');
 const { answerHeaders, describeToCaller } = require('./lib/challenge.js');
 const channels = require('./lib/channels.js');
 const { StackAuth, boundOfClient } = require('./lib/client.js');
@@ -83,7 +83,9 @@ function setUp(options, required) {
   const { fetchUser = false, cookies = false, ...rest } = /** @type {any} */ (read);
   /** Without a prototype, as options are read. @type {any} */
   const settings = Object.assign(Object.create(null), rest);
-  const others = entries.filter(([name, value]) => !(name in OWN_OPTIONS) && value !== undefined);
+  const others = entries.filter(
+    ([name, value]) => !Object.hasOwn(OWN_OPTIONS, name) && value !== undefined,
+  );
   if (settings.client && others.length > 0) {
     const names = others.map(([name]) => name).join(', ');
     throw configError(`a client has options already, so these do not count: ${names}`);
@@ -133,10 +135,12 @@ function middleware(setup) {
  * @param {(error: unknown) => void} next
  */
 function fail(error, { client }, response, next) {
-  if (isStackAuthError(error)) {
-    tellWhenToRetry(error, client);
-    setHeaders(response, error);
-  }
+  try {
+    if (isStackAuthError(error)) {
+      tellWhenToRetry(error, client);
+      setHeaders(response, error);
+    }
+  } catch {} // A client of another make; the request must go on all the same.
   // To Express, nothing is no error, and a text can be an order.
   const isError = typeof error === 'object' && error !== null;
   next(isError ? error : new Error(`expected an error, found ${describe(error)}`));
@@ -156,9 +160,7 @@ function authenticate(request, setup) {
   /** @type {Found} */
   const found = { auth: undefined, copy: THIS_COPY, settings: setup.settings };
   foundOf.set(request, found);
-  if (request.auth !== undefined) {
-    request.auth = undefined;
-  }
+  request.auth = undefined;
   const token = tokenOf(request, setup.cookies);
   if (token === undefined) {
     if (setup.required) {
@@ -172,10 +174,14 @@ function authenticate(request, setup) {
   }
   const { client } = setup;
   const bound = channels.verify.hasSubscribers ? undefined : boundOfClient(client);
-  const verified = bound ? verify(bound, authenticate, token) : client.verifyJwt(token);
-  return bound && isVerified(verified)
-    ? keep(request, found, authOf(token, client, verified), setup)
-    : keepLater(request, found, authLater(token, client, verified, bound), setup);
+  if (!bound) {
+    return keepLater(request, found, authLater(token, client, client.verifyJwt(token)), setup);
+  }
+  const verified = verify(bound, authenticate, token);
+  const pending = Pending.outcomeOf(verified);
+  return pending
+    ? keepLater(request, found, authLater(token, client, pending, bound), setup)
+    : keep(request, found, authOf(token, client, verified), setup);
 }
 
 /**
@@ -204,12 +210,12 @@ async function keepLater(request, found, pending, { fetchUser }) {
   if (fetchUser) {
     auth.user = await auth.getUser();
   }
-  // If not, a middleware that came later has the last word.
-  if (foundOf.get(request) === found) {
-    refuseOther(request, found);
-    request.auth = auth;
-    found.auth = auth;
+  if (foundOf.get(request) !== found) {
+    throw configError('another middleware of this package began before this one was done');
   }
+  refuseOther(request, found);
+  request.auth = auth;
+  found.auth = auth;
 }
 
 /**

@@ -1,7 +1,7 @@
 'use strict';
 
 const { accessTokenFrom } = require('./lib/access-token.js');
-const { bind, conclude, isVerified, verify } = require('./lib/calls.js');
+const { Pending, bind, conclude, verify } = require('./lib/calls.js');
 const channels = require('./lib/channels.js');
 const { StackAuth, publishedVerification, user } = require('./lib/client.js');
 const { StackAuthError } = require('./lib/errors.js');
@@ -20,7 +20,8 @@ async function verifyJwt(accessToken, options) {
     return publishedVerification(bound, verifyJwt, accessToken);
   }
   const verified = verify(bound, verifyJwt, accessToken);
-  return isVerified(verified) ? verified : conclude(bound, verifyJwt, accessToken, await verified);
+  const pending = Pending.outcomeOf(verified);
+  return pending ? conclude(bound, verifyJwt, accessToken, await pending) : verified;
 }
 
 /**

@@ -162,7 +162,10 @@ describe('the middleware waits', () => {
     onTestFinished(() => {
       globalThis.Promise = NativePromise;
     });
-    for (const theirs of [class extends NativePromise<any> {}, OtherPromise]) {
+    class WithPayload extends NativePromise<any> {
+      payload = { sub: 'mallory', iss: 'https://test' };
+    }
+    for (const theirs of [class extends NativePromise<any> {}, WithPayload, OtherPromise]) {
       globalThis.Promise = theirs as any;
       const requests = Array.from({ length: 6 }, () => ({ headers: withToken(forged) }) as any);
       const running = requests.map((each) => run(requireUser({ client }), each));
@@ -190,6 +193,20 @@ describe('what a middleware hands on', () => {
     },
   );
 
+  test('is the error, also where a client of another make cannot say when to retry', async () => {
+    const { client, request } = await warm();
+    const error = Object.assign(new Error(), { name: 'StackAuthError', status: 503 });
+    client.verifyJwt = () => Promise.reject(error);
+    expect((await run(requireUser({ client }), request())).calls).toEqual([[error]]);
+  });
+
+  test('is an auth of its own, also for nobody', async () => {
+    const { client } = await warm();
+    const request = { headers: {} };
+    await run(optionalUser({ client }), request);
+    expect(Object.hasOwn(request, 'auth')).toBe(true);
+  });
+
   test('is the word of the last one, where two overlap', async () => {
     const { issuer, client } = await warm();
     const lax = new StackAuth({ ...issuer.options, allowAnonymous: true });
@@ -204,7 +221,7 @@ describe('what a middleware hands on', () => {
     const fast = await run(requireUser({ client }), request);
     expect(fast.calls).toMatchObject([[{ code: 'ERR_USER_TYPE_NOT_ALLOWED' }]]);
     resolve(await verified);
-    await slow;
+    expect((await slow).calls).toMatchObject([[{ code: 'ERR_CONFIG' }]]);
     expect(request.auth).toBeUndefined();
     expect(() => getAuth(request)).toThrow('no access token');
   });

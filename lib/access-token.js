@@ -173,12 +173,12 @@ function member(text, place) {
  * @param {string} header
  */
 function ofCookies(header) {
-  const pairs = header.split(';').map((pair) => {
-    const at = pair.indexOf('=');
-    return { name: pair.slice(0, Math.max(at, 0)).trim(), value: pair.slice(at + 1).trim() };
-  });
+  const pairs = header.split(';');
   for (const cookie of COOKIES) {
-    const value = pairs.find(({ name }) => name === cookie)?.value;
+    const pair = pairs.find(
+      (pair) => pair.slice(0, Math.max(pair.indexOf('='), 0)).trim() === cookie,
+    );
+    const value = pair?.slice(pair.indexOf('=') + 1).trim();
     if (value) {
       const array = parse(value, cookie, decodeURIComponent);
       if (!Array.isArray(array)) {

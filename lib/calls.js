@@ -28,6 +28,29 @@ const { Templates } = require('./templates.js');
  * @property {AbortSignal | undefined} signal
  */
 
+/**
+ * What `verify` returns in place of an answer. A class of its own, for a server may have put another in the
+ * place of `Promise`, and an answer can have any members.
+ */
+class Pending {
+  #outcome;
+
+  /** @param {Promise<any>} outcome what `conclude` takes */
+  constructor(outcome) {
+    this.#outcome = outcome;
+  }
+
+  /**
+   * @param {object} result
+   * @returns {Promise<any> | undefined}
+   */
+  static outcomeOf(result) {
+    return #outcome in result ? result.#outcome : undefined;
+  }
+}
+
+/** As it was when this was loaded. */
+const { hasOwn } = Object;
 /** As in src/binding/batch.rs. */
 const RECALL = -1;
 /** Bounded, for a server of many tenants; what is dropped is only made again. */
@@ -89,7 +112,7 @@ function exported(keys) {
 }
 
 /**
- * A verified token; where that takes other threads or the network, a promise of what `conclude` takes.
+ * A verified token; where that takes other threads or the network, what is pending.
  *
  * @param {Bound} bound
  * @param {Function} caller
@@ -118,27 +141,16 @@ function verify(bound, caller, accessToken) {
     }
   }
   if (verdict === null) {
-    return orAborted(checks.gathered(ticket), signal);
+    return new Pending(orAborted(checks.gathered(ticket), signal));
   }
   if (verdict === undefined) {
-    return verifyWithKeys(bound, caller, accessToken);
+    return new Pending(verifyWithKeys(bound, caller, accessToken));
   }
   checks.countInPlace();
   if (typeof verdict === 'string') {
     return JSON.parse(verdict);
   }
   throw new StackAuthError(/** @type {Failure} */ (verdict), siteOf(caller));
-}
-
-/**
- * Whether `verify` has an answer already. By what an answer has, and not by `instanceof Promise`: a server may
- * have put another class in the place of that.
- *
- * @param {Verified | Promise<any>} outcome
- * @returns {outcome is Verified}
- */
-function isVerified(outcome) {
-  return Object.hasOwn(outcome, 'payload');
 }
 
 /**
@@ -209,7 +221,7 @@ async function settle(pending, site) {
  * @returns {outcome is Failure}
  */
 function isFailure(outcome) {
-  return Object.hasOwn(outcome, 'code');
+  return hasOwn(outcome, 'code');
 }
 
 /**
@@ -226,4 +238,4 @@ function siteOf(caller) {
   return site;
 }
 
-module.exports = { ask, bind, conclude, isVerified, verify };
+module.exports = { Pending, ask, bind, conclude, verify };

@@ -1,6 +1,6 @@
 'use strict';
 
-const { ask, bind, conclude, isVerified, verify } = require('./calls.js');
+const { Pending, ask, bind, conclude, verify } = require('./calls.js');
 const channels = require('./channels.js');
 const { entriesOf, readOptions } = require('./options.js');
 
@@ -39,9 +39,8 @@ class StackAuth {
       return publishedVerification(bound, verifyJwt, accessToken);
     }
     const verified = verify(bound, verifyJwt, accessToken);
-    return isVerified(verified)
-      ? verified
-      : conclude(bound, verifyJwt, accessToken, await verified);
+    const pending = Pending.outcomeOf(verified);
+    return pending ? conclude(bound, verifyJwt, accessToken, await pending) : verified;
   }
 
   /**
@@ -92,7 +91,11 @@ function publishedVerification(bound, caller, accessToken) {
   return channels.published(
     'verifyJwt',
     bound,
-    async () => conclude(bound, caller, accessToken, await verify(bound, caller, accessToken)),
+    async () => {
+      const verified = verify(bound, caller, accessToken);
+      const pending = Pending.outcomeOf(verified);
+      return pending ? conclude(bound, caller, accessToken, await pending) : verified;
+    },
     ({ payload }) => payload.sub,
   );
 }

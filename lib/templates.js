@@ -119,8 +119,9 @@ function isEqual(one, other) {
 function shareTexts(object, other) {
   for (const name of Object.keys(object)) {
     const text = object[name];
-    if (typeof text === 'string' && text === other[name]) {
-      object[name] = other[name];
+    const known = Object.hasOwn(other, name) ? other[name] : undefined;
+    if (typeof text === 'string' && text === known) {
+      object[name] = known;
     }
   }
 }

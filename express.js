@@ -42,7 +42,7 @@ const FOUND = Symbol.for('stack-auth-native.found');
 const registry = globalThis;
 registry[FOUND] ??= new WeakMap();
 /**
- * By request, and not in it: one more member of a request of Express takes longer than to verify its token.
+ * By request, and not in it: one more member of a request of Express takes V8 longer than an entry here.
  * On `globalThis`, for there may be two copies of this package.
  *
  * @type {WeakMap<object, Found>}

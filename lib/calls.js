@@ -124,7 +124,7 @@ function verify(bound, caller, accessToken) {
     throw abortError(signal, siteOf(caller));
   }
   const ticket = checks.ticket();
-  // Each argument that crosses takes as long as all the claims do.
+  // Each argument that crosses has its price.
   let verdict =
     ticket === checks.IN_PLACE && currentDate === undefined
       ? check(accessToken)

@@ -20,7 +20,7 @@ use crate::verify::{Client, Opened, Verified};
 type Verdict = Either5<f64, Json, Failure, Null, Undefined>;
 
 /// Of a token, what to do with it (`how`), and the time to judge it by. Without these two it is checked
-/// in place and by now: each value that crosses takes as long as all the claims.
+/// in place and by now, for each value that crosses has its price.
 pub type Verifier<'env> = Function<'env, FnArgs<(Unknown<'env>, i64, Option<f64>)>, Verdict>;
 
 /// What `verify` does with a token, as the number that it is given says.

@@ -1,18 +1,16 @@
 //! The claims (RFC 7519 section 4) of a Stack Auth access token, and every rule about them.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::error::{Code, Error, Reason, Result, quote};
 use crate::json::{self, Raw};
-use crate::project::{Population, UserType};
+use crate::project::{Issuer, UserType};
 
 /// What a server wants of a token's claims.
 #[derive(Debug, Clone)]
 pub struct Policy {
-    pub populations: Vec<Population>,
+    pub issuers: Box<[Issuer]>,
     /// Seconds.
     pub clock_tolerance: f64,
 }
@@ -35,15 +33,25 @@ enum Claim<T> {
     Absent,
     Is(T),
     /// Of another type than it should be, in words for a message.
-    Other(Box<str>),
+    Other(Box<Words>),
 }
+
+/// Behind a pointer, for a good token has none, and what it does have should be close together.
+#[derive(Debug)]
+struct Words(String);
 
 /// RFC 7519 section 4.1.3: one string, or an array.
 #[derive(Debug)]
 enum Audience {
     One(Arc<str>),
-    /// The strings of the array, and all of it in words for a message.
-    Many(Vec<String>, Box<str>),
+    Many(Box<Audiences>),
+}
+
+#[derive(Debug)]
+struct Audiences {
+    members: Vec<String>,
+    /// All of the array, in words for a message.
+    words: String,
 }
 
 impl Claims {
@@ -55,7 +63,7 @@ impl Claims {
         )?;
         let time = |raw| json::number(raw).filter(|number| number.is_finite());
         Some(Self {
-            iss: Claim::read(iss, |iss| json::string(iss).map(|iss| shared(&iss))),
+            iss: Claim::read(iss, |iss| json::string(iss).map(Arc::from)),
             aud: Claim::read(aud, Audience::read),
             sub: Claim::read(sub, |sub| json::is_string(sub).then_some(())),
             exp: Claim::read(exp, time),
@@ -73,19 +81,15 @@ impl Claims {
         self.sub.present("sub")?;
         self.exp.present("exp")?;
 
-        let population = policy
-            .populations
-            .iter()
-            .find(|population| population.allowed && population.is_of(self.issuer()))
-            .ok_or_else(|| {
-                unexpected("iss", &expected_issuers(policy), &self.iss.found(|iss| quote(iss)))
-            })?;
-        if !self.is_for(&population.audience) {
+        let issuer = self.issuer(policy).filter(|issuer| issuer.allowed).ok_or_else(|| {
+            unexpected("iss", &expected_issuers(policy), &self.iss.found(|iss| quote(iss)))
+        })?;
+        if !self.is_for(&issuer.aud) {
             let found = self.aud.found(Audience::found);
-            return Err(unexpected("aud", &quote(&population.audience), &found));
+            return Err(unexpected("aud", &quote(&issuer.aud), &found));
         }
         if let Claim::Other(found) = &self.sub {
-            return Err(unexpected("sub", "a string", found));
+            return Err(unexpected("sub", "a string", &found.0));
         }
 
         self.iat.time("iat")?;
@@ -100,7 +104,7 @@ impl Claims {
             return Err(untimely(Code::JwtExpired, "exp", exp, now_seconds));
         }
 
-        let user_type = population.user_type;
+        let user_type = issuer.user_type;
         let (anonymous, restricted) =
             (user_type == UserType::Anonymous, user_type != UserType::Regular);
         self.is_anonymous.agree("is_anonymous", anonymous, user_type)?;
@@ -109,39 +113,50 @@ impl Claims {
 
     /// The user type that the claims are of, if the policy has no place for it.
     pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
-        policy
-            .populations
-            .iter()
-            .find(|population| !population.allowed && population.is_of(self.issuer()))
-            .filter(|population| self.is_for(&population.audience))
-            .map(|population| population.user_type)
+        self.issuer(policy)
+            .filter(|issuer| !issuer.allowed && self.is_for(&issuer.aud))
+            .map(|issuer| issuer.user_type)
+    }
+
+    /// Takes over the policy's own texts where they are the same: `==` of an `Arc` goes by its address
+    /// first, so what is shared need not be read.
+    pub fn share(&mut self, policy: &Policy) {
+        if let Some(issuer) = self.issuer(policy) {
+            if let Claim::Is(Audience::One(aud)) = &mut self.aud
+                && *aud == issuer.aud
+            {
+                *aud = Arc::clone(&issuer.aud);
+            }
+            self.iss = Claim::Is(Arc::clone(&issuer.iss));
+        }
     }
 
     /// Bytes on the heap, but for what is shared.
     pub fn size(&self) -> usize {
         match &self.aud {
-            Claim::Is(Audience::Many(members, found)) => {
+            Claim::Is(Audience::Many(many)) => {
                 /// What the allocator adds to each text.
                 const ADDED: usize = 32;
-                let members = members.iter().map(|member| member.len() + ADDED).sum::<usize>()
-                    + members.capacity() * size_of::<String>();
-                members + found.len()
+                let Audiences { members, words } = &**many;
+                let texts = members.iter().map(|member| member.len() + ADDED).sum::<usize>();
+                size_of::<Audiences>()
+                    + members.capacity() * size_of::<String>()
+                    + texts
+                    + words.len()
             }
             _ => 0,
         }
     }
 
-    fn issuer(&self) -> Option<&str> {
-        match &self.iss {
-            Claim::Is(iss) => Some(iss),
-            _ => None,
-        }
+    fn issuer<'a>(&self, policy: &'a Policy) -> Option<&'a Issuer> {
+        let Claim::Is(iss) = &self.iss else { return None };
+        policy.issuers.iter().find(|issuer| issuer.iss == *iss)
     }
 
-    fn is_for(&self, audience: &str) -> bool {
+    fn is_for(&self, aud: &Arc<str>) -> bool {
         match &self.aud {
-            Claim::Is(Audience::One(found)) => **found == *audience,
-            Claim::Is(Audience::Many(members, _)) => members.iter().any(|found| found == audience),
+            Claim::Is(Audience::One(found)) => found == aud,
+            Claim::Is(Audience::Many(many)) => many.members.iter().any(|found| **found == **aud),
             _ => false,
         }
     }
@@ -151,7 +166,9 @@ impl<T> Claim<T> {
     fn read<'a>(raw: Option<Raw<'a>>, read: impl FnOnce(Raw<'a>) -> Option<T>) -> Self {
         match raw {
             None => Self::Absent,
-            Some(raw) => read(raw).map_or_else(|| Self::Other(describe(raw).into()), Self::Is),
+            Some(raw) => {
+                read(raw).map_or_else(|| Self::Other(Words(describe(raw)).into()), Self::Is)
+            }
         }
     }
 
@@ -171,7 +188,7 @@ impl<T> Claim<T> {
         match self {
             Self::Absent => "none".into(),
             Self::Is(value) => describe(value),
-            Self::Other(found) => found.to_string(),
+            Self::Other(found) => found.0.clone(),
         }
     }
 }
@@ -185,7 +202,7 @@ impl Claim<f64> {
                 Code::JwtClaimValidationFailed,
                 claim,
                 Reason::Invalid,
-                format!(r#""{claim}" claim must be a number, found {found}"#),
+                format!(r#""{claim}" claim must be a number, found {}"#, found.0),
             )),
         }
     }
@@ -208,41 +225,24 @@ impl Claim<bool> {
 impl Audience {
     fn read(raw: Raw<'_>) -> Option<Self> {
         if let Some(audience) = json::string(raw) {
-            return Some(Self::One(shared(&audience)));
+            return Some(Self::One(audience.into()));
         }
         let members = json::array(raw)?.into_iter().filter_map(json::string);
-        Some(Self::Many(members.map(Cow::into_owned).collect(), describe(raw).into()))
+        let members = members.map(Cow::into_owned).collect();
+        Some(Self::Many(Audiences { members, words: describe(raw) }.into()))
     }
 
     fn found(&self) -> String {
         match self {
             Self::One(audience) => quote(audience),
-            Self::Many(_, found) => found.to_string(),
+            Self::Many(many) => many.words.clone(),
         }
     }
-}
-
-/// The tokens of a project name the same few issuers and audiences, so the last of them are kept.
-fn shared(text: &str) -> Arc<str> {
-    const KEPT: usize = 4;
-    thread_local! {
-        static LAST: RefCell<VecDeque<Arc<str>>> = const { RefCell::new(VecDeque::new()) };
-    }
-    LAST.with_borrow_mut(|last| {
-        if let Some(known) = last.iter().find(|known| ***known == *text) {
-            return Arc::clone(known);
-        }
-        last.truncate(KEPT - 1);
-        last.push_front(text.into());
-        last.front().map_or_else(|| text.into(), Arc::clone)
-    })
 }
 
 fn expected_issuers(policy: &Policy) -> String {
-    let allowed = policy.populations.iter().filter(|population| population.allowed);
-    let issuers: Vec<_> =
-        allowed.flat_map(|population| &population.issuers).map(|issuer| quote(issuer)).collect();
-    issuers.join(" or ")
+    let allowed = policy.issuers.iter().filter(|issuer| issuer.allowed);
+    allowed.map(|issuer| quote(&issuer.iss)).collect::<Vec<_>>().join(" or ")
 }
 
 fn unexpected(claim: &'static str, expected: &str, found: &str) -> Error {

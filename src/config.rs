@@ -101,7 +101,7 @@ impl Config {
             header_safe("publishableClientKey", options.publishable_client_key)?;
         Ok(Self {
             policy: Policy {
-                populations: project.populations(),
+                issuers: project.issuers(),
                 clock_tolerance: options
                     .clock_tolerance
                     .map_or(Ok(0.0), |seconds| at_least_zero("clockTolerance", seconds))?,

@@ -1,7 +1,8 @@
 //! A token before and after its signature was checked: two types, so that no claim of the first
 //! kind can be taken for one of the second.
 
-use std::sync::Arc;
+use std::ptr;
+use std::sync::{Arc, Weak};
 
 use crate::claims::{Claims, Policy};
 use crate::error::{Code, Error, Result};
@@ -21,10 +22,12 @@ pub struct UnverifiedJwt {
 /// A token whose signature was found good, and the key that it was good under. The payload is in the
 /// text, and whoever wants it besides decodes it again.
 pub struct VerifiedJwt {
-    text: String,
+    text: Arc<str>,
     header: Arc<Header>,
     claims: Claims,
     signed_by: Point,
+    /// Where the key was.
+    keys: Weak<KeySet>,
 }
 
 impl UnverifiedJwt {
@@ -52,20 +55,20 @@ impl UnverifiedJwt {
     }
 
     /// The verified token, and its payload as JSON text.
-    pub fn verify(self, keys: &KeySet) -> Result<(VerifiedJwt, String)> {
-        let keys = keys.select(&self.token.header.kid);
-        let key = signature::verify(&self.token, keys)?;
+    pub fn verify(self, keys: &Arc<KeySet>) -> Result<(VerifiedJwt, String)> {
+        let key = signature::verify(&self.token, keys.select(&self.token.header.kid))?;
         let (payload, claims) = self.payload.ok_or_else(|| {
             Error::new(Code::JwtInvalid, "JWT Claims Set must be a top-level JSON object")
         })?;
         let signed_by = key.point;
         let (text, header) = self.token.into_parts();
-        Ok((VerifiedJwt { text, header, claims, signed_by }, payload))
+        let keys = Arc::downgrade(keys);
+        Ok((VerifiedJwt { text: text.into(), header, claims, signed_by, keys }, payload))
     }
 }
 
 impl VerifiedJwt {
-    pub fn text(&self) -> &str {
+    pub fn text(&self) -> &Arc<str> {
         &self.text
     }
 
@@ -73,9 +76,10 @@ impl VerifiedJwt {
         &self.header.kid
     }
 
-    /// Whether the key that it is good under still counts.
-    pub fn is_signed_by(&self, keys: &KeySet) -> bool {
-        keys.holds(&self.header.kid, &self.signed_by)
+    /// Whether the key that it is good under still counts. In the very set that it was in, it does.
+    pub fn is_signed_by(&self, keys: &Arc<KeySet>) -> bool {
+        ptr::eq(self.keys.as_ptr(), Arc::as_ptr(keys))
+            || keys.holds(&self.header.kid, &self.signed_by)
     }
 
     pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
@@ -84,6 +88,11 @@ impl VerifiedJwt {
 
     pub fn validate(&self, policy: &Policy, now_seconds: f64) -> Result<()> {
         self.claims.validate(policy, now_seconds)
+    }
+
+    /// To be validated by this policy again and again.
+    pub fn share(&mut self, policy: &Policy) {
+        self.claims.share(policy);
     }
 
     /// As JSON text.

@@ -1,5 +1,7 @@
 //! Which tokens a project's server takes: the table of user types, issuers and audiences.
 
+use std::sync::Arc;
+
 /// A Stack Auth project, as its tokens name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
@@ -64,30 +66,27 @@ impl AllowedUsers {
     }
 }
 
-/// The `iss` values and the `aud` of one user type.
+/// An `iss`, and what goes with it. No two of a project have the same `iss`.
 #[derive(Debug, Clone)]
-pub struct Population {
+pub struct Issuer {
+    pub iss: Arc<str>,
+    pub aud: Arc<str>,
     pub user_type: UserType,
-    pub issuers: Vec<String>,
-    pub audience: String,
     pub allowed: bool,
 }
 
-impl Population {
-    pub fn is_of(&self, issuer: Option<&str>) -> bool {
-        issuer.is_some_and(|issuer| self.issuers.iter().any(|known| known == issuer))
-    }
-}
-
 impl Project {
-    pub fn populations(&self) -> Vec<Population> {
-        let population = |user_type: UserType| Population {
-            user_type,
-            issuers: self.bases.iter().map(|base| user_type.issuer(base, &self.id)).collect(),
-            audience: user_type.audience(&self.id),
-            allowed: self.allowed.include(user_type),
+    pub fn issuers(&self) -> Box<[Issuer]> {
+        let of_type = |user_type: UserType| {
+            let aud: Arc<str> = user_type.audience(&self.id).into();
+            self.bases.iter().map(move |base| Issuer {
+                iss: user_type.issuer(base, &self.id).into(),
+                aud: Arc::clone(&aud),
+                user_type,
+                allowed: self.allowed.include(user_type),
+            })
         };
-        UserType::ALL.map(population).into()
+        UserType::ALL.into_iter().flat_map(of_type).collect()
     }
 
     /// The address in the docs has no query; unknown query keys are refused with a 400.

@@ -65,8 +65,9 @@ impl Remembered {
 
     pub fn insert(&self, jwt: VerifiedJwt) {
         static NEXT: AtomicU64 = AtomicU64::new(1);
-        let entry = Entry { jwt: Arc::new(jwt), id: NEXT.fetch_add(1, Ordering::Relaxed) };
-        self.0.insert(ByText(Arc::clone(&entry.jwt)), entry);
+        let text = ByText(Arc::clone(jwt.text()));
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        self.0.insert(text, Entry { jwt: jwt.into(), id });
     }
 }
 
@@ -77,8 +78,8 @@ impl std::fmt::Debug for Remembered {
     }
 }
 
-/// A token, as the key that it is found by.
-struct ByText(Arc<VerifiedJwt>);
+/// A token, as the key that it is found by. The text itself, for a pointer less on the way to it.
+struct ByText(Arc<str>);
 
 /// A token that is looked for.
 struct Text<'a>(&'a str);
@@ -90,7 +91,7 @@ fn hash_end<H: Hasher>(text: &str, state: &mut H) {
 
 impl Hash for ByText {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        hash_end(self.0.text(), state);
+        hash_end(&self.0, state);
     }
 }
 
@@ -102,7 +103,7 @@ impl Hash for Text<'_> {
 
 impl PartialEq for ByText {
     fn eq(&self, other: &Self) -> bool {
-        self.0.text() == other.0.text()
+        self.0 == other.0
     }
 }
 
@@ -110,7 +111,7 @@ impl Eq for ByText {}
 
 impl Equivalent<ByText> for Text<'_> {
     fn equivalent(&self, key: &ByText) -> bool {
-        self.0 == key.0.text()
+        *self.0 == *key.0
     }
 }
 
@@ -139,7 +140,7 @@ mod tests {
 
     struct Issuer {
         key: EcdsaKeyPair,
-        keys: KeySet,
+        keys: Arc<KeySet>,
     }
 
     impl Issuer {
@@ -148,7 +149,7 @@ mod tests {
             let (x, y) = key.public_key().as_ref()[1..].split_at(32);
             let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
             let jwks = format!(r#"{{"keys":[{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}]}}"#);
-            Self { key, keys: KeySet::parse(&jwks).unwrap() }
+            Self { key, keys: KeySet::parse(&jwks).unwrap().into() }
         }
 
         fn jwt(&self, n: usize) -> VerifiedJwt {
@@ -169,7 +170,7 @@ mod tests {
         let hot: Vec<String> = (0..HOT)
             .map(|n| {
                 let jwt = issuer.jwt(n);
-                let text = jwt.text().to_owned();
+                let text = jwt.text().as_ref().to_owned();
                 remembered.insert(jwt);
                 text
             })
@@ -188,7 +189,7 @@ mod tests {
     fn whole_tokens_are_compared() {
         let remembered = Remembered::of(64 * 1_024).unwrap();
         let jwt = Issuer::new().jwt(0);
-        let text = jwt.text().to_owned();
+        let text = jwt.text().as_ref().to_owned();
         remembered.insert(jwt);
         assert!(remembered.get(&text).is_some());
         for other in [format!("A{}", &text[1..]), format!("{text}A"), text[1..].to_owned()] {

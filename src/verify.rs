@@ -116,11 +116,10 @@ impl Client {
 
     fn still_good(&self, entry: Option<Entry>, current_date: Option<f64>) -> Result<Option<Entry>> {
         let Some(entry) = entry else { return Ok(None) };
-        let counts = self
-            .keys
-            .at_hand(entry.jwt.kid(), self.config.limits)
-            .is_some_and(|snapshot| entry.jwt.is_signed_by(&snapshot.keys));
-        if !counts {
+        let (jwt, limits) = (&entry.jwt, self.config.limits);
+        let counts = |set: &Arc<Snapshot>| jwt.is_signed_by(&set.keys).then_some(());
+        let in_any = || self.keys.at_hand(jwt.kid(), limits).as_ref().and_then(counts);
+        if self.keys.fresh(limits, counts).or_else(in_any).is_none() {
             return Ok(None);
         }
         admit(entry.jwt.excluded_user_type(&self.config.policy))?;
@@ -148,11 +147,12 @@ impl Client {
         snapshot: &Snapshot,
         current_date: Option<f64>,
     ) -> Result<Verified> {
-        let (jwt, payload) = jwt.verify(&snapshot.keys)?;
+        let (mut jwt, payload) = jwt.verify(&snapshot.keys)?;
         jwt.validate(&self.config.policy, now_seconds(current_date))?;
         self.counts.new.add_one();
         let header = Arc::clone(jwt.header());
         if let Some(remembered) = &self.remembered {
+            jwt.share(&self.config.policy);
             remembered.insert(jwt);
         }
         Ok(Verified { header, payload })
@@ -172,7 +172,7 @@ impl Client {
 
     /// The user of a token that is good as far as can be told here.
     pub async fn get_user(&self, known: Known, users: &Arc<Users>, call: Call) -> Result<Arc<str>> {
-        let token: Arc<str> = known.text().into();
+        let token = known.text();
         // Waiting for keys must leave time for the API, which can judge the token as well.
         let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
         let verified = match known {
@@ -208,11 +208,11 @@ impl Entry {
 }
 
 impl Known {
-    fn text(&self) -> &str {
+    fn text(&self) -> Arc<str> {
         match self {
-            Self::Good(entry) => entry.jwt.text(),
+            Self::Good(entry) => Arc::clone(entry.jwt.text()),
             Self::New(opened) => match &**opened {
-                Opened::WithKeys(jwt, _) | Opened::Keyless(jwt) => jwt.text(),
+                Opened::WithKeys(jwt, _) | Opened::Keyless(jwt) => jwt.text().into(),
             },
         }
     }

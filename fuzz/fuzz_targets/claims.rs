@@ -70,7 +70,7 @@ impl Options {
     fn policy(&self) -> Policy {
         let bases = BASES.map(String::from).into();
         let project = Project { id: "p1".into(), bases, allowed: self.allowed };
-        Policy { populations: project.populations(), clock_tolerance: self.tolerance }
+        Policy { issuers: project.issuers(), clock_tolerance: self.tolerance }
     }
 
     /// The same rules, over again.

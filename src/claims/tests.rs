@@ -6,7 +6,7 @@ const BASE: &str = "https://api.example.com";
 
 fn policy(allowed: AllowedUsers) -> Policy {
     let project = Project { id: "p1".into(), bases: vec![BASE.into()], allowed };
-    Policy { populations: project.populations(), clock_tolerance: 0.0 }
+    Policy { issuers: project.issuers(), clock_tolerance: 0.0 }
 }
 
 /// A good regular user's claims, with `more` after them (the last of two members counts).

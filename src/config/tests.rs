@@ -8,8 +8,14 @@ fn base(text: &str) -> Result<Config> {
     Config::new(Options { base_url: Some(text.into()), ..options() })
 }
 
-fn issuers(config: &Config) -> &[String] {
-    &config.policy.populations[0].issuers
+fn issuers(config: &Config) -> Vec<&str> {
+    config
+        .policy
+        .issuers
+        .iter()
+        .filter(|issuer| issuer.allowed)
+        .map(|issuer| &*issuer.iss)
+        .collect()
 }
 
 #[track_caller]

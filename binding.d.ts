@@ -17,16 +17,18 @@ export declare class Batch {
   constructor()
   /** Checks those with these tickets. One that is not there counts as one without keys. */
   run(tickets: Array<number>): Promise<Checked>
+  /**
+   * Verifies as far as that goes at once. A function and not a method, for a method takes twice as
+   * long to call: it looks up its object, and takes a lock of the whole process.
+   */
+  verifier(): (client: number, accessToken: unknown, how?: number, currentDate?: number) => number | string | Failure | null | undefined
 }
 
 export declare class NativeClient {
   /** A factory, since a constructor cannot return a failure. */
   static create(options: ClientOptions): NativeClient | Failure
-  /**
-   * Verifies as far as that goes at once. A function and not a method, for a method takes twice as
-   * long to call: it looks up its object, and takes a lock of the whole process.
-   */
-  verifier(batch: Batch): (accessToken: unknown, how?: number, currentDate?: number) => number | string | Failure | null | undefined
+  /** What `verify` knows it by. */
+  get number(): number
   /** Verifies a token whose keys must be waited for. */
   verifyWithKeys(accessToken: unknown, currentDate?: number | undefined | null, abort?: Abort | undefined | null): Failure | Promise<Outcome>
   getUser(accessToken: unknown, currentDate?: number | undefined | null, abort?: Abort | undefined | null): Failure | Promise<Outcome>

@@ -13,19 +13,13 @@ const { Templates } = require('./templates.js');
  */
 
 /**
- * @typedef {ReturnType<Client['verifier']>} Verify
- *
- * @typedef {object} Native
- * @property {Client} client
- * @property {Verify} check
- *
  * @typedef {object} Bound options that were checked, and what was made of them
- * @property {unknown} projectId
- * @property {Client} client
- * @property {Verify} check
+ * @property {number} number of the client
  * @property {InstanceType<typeof Templates>} templates
  * @property {number | undefined} currentDate
  * @property {AbortSignal | undefined} signal
+ * @property {Client} client
+ * @property {unknown} projectId
  */
 
 /**
@@ -55,7 +49,7 @@ const { hasOwn } = Object;
 const RECALL = -1;
 /** Bounded, for a server of many tenants; what is dropped is only made again. */
 const MAX_CLIENTS = 4_096;
-/** @type {Map<string, Native>} */
+/** @type {Map<string, Client>} */
 const clients = new Map();
 
 /**
@@ -73,33 +67,29 @@ function bind({ currentDate, signal, keys, ...others }) {
     settings.keys = exported(keys);
   }
   const key = JSON.stringify(settings);
-  let native = clients.get(key);
-  if (!native) {
-    native = create(settings);
+  let client = clients.get(key);
+  if (!client) {
+    client = create(settings);
     if (clients.size >= MAX_CLIENTS) {
       clients.delete(/** @type {string} */ (clients.keys().next().value));
     }
-    clients.set(key, native);
+    clients.set(key, client);
   }
-  const { client, check } = native;
   const { projectId, tokenCacheBytes } = settings;
-  return {
-    projectId,
-    client,
-    check,
-    templates: Templates.of(tokenCacheBytes),
-    currentDate,
-    signal,
-  };
+  const templates = Templates.of(tokenCacheBytes);
+  return { number: client.number, templates, currentDate, signal, client, projectId };
 }
 
-/** @param {object} settings */
+/**
+ * @param {object} settings
+ * @returns {Client}
+ */
 function create(settings) {
   const client = NativeClient.create(settings);
   if (isFailure(client)) {
     throw new StackAuthError(client);
   }
-  return { client, check: client.verifier(checks.batch) };
+  return client;
 }
 
 /** @param {any} keys */
@@ -119,7 +109,7 @@ function exported(keys) {
  * @param {unknown} accessToken
  */
 function verify(bound, caller, accessToken) {
-  const { check, templates, currentDate, signal } = bound;
+  const { number, templates, currentDate, signal } = bound;
   if (signal?.aborted) {
     throw abortError(signal, siteOf(caller));
   }
@@ -127,15 +117,15 @@ function verify(bound, caller, accessToken) {
   // Each argument that crosses has its price.
   let verdict =
     ticket === checks.IN_PLACE && currentDate === undefined
-      ? check(accessToken)
-      : check(accessToken, ticket, currentDate);
+      ? checks.verify(number, accessToken)
+      : checks.verify(number, accessToken, ticket, currentDate);
   if (typeof verdict === 'number') {
     const known = templates.copy(verdict);
     if (known) {
       return known;
     }
     const id = verdict;
-    verdict = check(accessToken, RECALL, currentDate);
+    verdict = checks.verify(number, accessToken, RECALL, currentDate);
     if (typeof verdict === 'string') {
       return templates.add(id, verdict);
     }

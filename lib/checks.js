@@ -39,8 +39,8 @@ let chunksUnderWay = 0;
 const checks = {
   IN_PLACE,
 
-  /** What verifiers put checks into. */
-  batch,
+  /** Puts into the batch what is to be gathered. */
+  verify: batch.verifier(),
 
   /** A ticket to put a check into the batch under, or `IN_PLACE` if it is alone. */
   ticket() {

@@ -5,6 +5,7 @@
 #![allow(unsafe_code, reason = "written by the napi macros")]
 
 mod batch;
+mod clients;
 mod events;
 mod outcome;
 mod text;
@@ -16,7 +17,7 @@ use napi::bindgen_prelude::{Either, FnArgs, Function, PromiseRaw, Unknown};
 use napi_derive::napi;
 use tokio::sync::Notify;
 
-use self::batch::{Batch, Verifier};
+use self::clients::Numbered;
 use self::outcome::{Failure, Outcome, Stats, failure, rejection};
 use crate::config::Options;
 use crate::error::Result;
@@ -74,7 +75,7 @@ impl Abort {
 }
 
 #[napi]
-pub struct NativeClient(Arc<Client>);
+pub struct NativeClient(Numbered);
 
 #[napi]
 impl NativeClient {
@@ -107,19 +108,15 @@ impl NativeClient {
             Ok(client)
         });
         match client {
-            Ok(client) => Either::A(Self(Arc::new(client))),
+            Ok(client) => Either::A(Self(Numbered::new(client))),
             Err(error) => Either::B(failure(error)),
         }
     }
 
-    /// Verifies as far as that goes at once. A function and not a method, for a method takes twice as
-    /// long to call: it looks up its object, and takes a lock of the whole process.
-    #[napi(
-        catch_unwind,
-        ts_return_type = "(accessToken: unknown, how?: number, currentDate?: number) => number | string | Failure | null | undefined"
-    )]
-    pub fn verifier<'env>(&self, env: &'env Env, batch: &Batch) -> napi::Result<Verifier<'env>> {
-        batch.verifier(env, Arc::clone(&self.0))
+    /// What `verify` knows it by.
+    #[napi(getter, catch_unwind)]
+    pub fn number(&self) -> i64 {
+        self.0.number()
     }
 
     /// Verifies a token whose keys must be waited for.

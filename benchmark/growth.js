@@ -24,32 +24,29 @@ const sample = (items, count) =>
 const parts = {
   /** µs per token seen before, and per new token, by the number of projects. */
   async projects() {
-    const seen = {};
-    const fresh = {};
-    for (const count of [1, 1_000]) {
-      const projects = Array.from({ length: count }, () => {
-        const project = projectOf(randomUUID());
-        const client = new StackAuth({ projectId: project.projectId, baseUrl, keys });
-        return { project, client, token: mint(project) };
-      });
-      const verify = ({ client, token }) => client.verifyJwt(token);
-      for (const project of [...projects, ...projects]) {
-        await verify(project);
-      }
-      const bests = await best(['seen', 'fresh'], 8, (kind) =>
-        kind === 'seen'
-          ? oneAtATime(sample(projects, 20_000), verify)
-          : oneAtATime(
-              sample(projects, 400).map((of) => ({ ...of, token: mint(of.project) })),
-              verify,
-            ),
-      );
-      [seen[count], fresh[count]] = [bests.seen, bests.fresh];
+    const all = Array.from({ length: 1_000 }, () => {
+      const project = projectOf(randomUUID());
+      const client = new StackAuth({ projectId: project.projectId, baseUrl, keys });
+      return { project, client, token: mint(project) };
+    });
+    const verify = ({ client, token }) => client.verifyJwt(token);
+    for (const project of [...all, ...all]) {
+      await verify(project);
     }
+    const some = (count, calls) => sample(all.slice(0, count), calls);
+    const counts = ['1', '1000'];
+    const seen = await best(counts, 10, (count) => oneAtATime(some(count, 20_000), verify));
+    const fresh = await best(counts, 10, (count) => {
+      const calls = some(count, 400).map((of) => ({ ...of, token: mint(of.project) }));
+      return oneAtATime(calls, verify);
+    });
     return { seen, fresh };
   },
 
-  /** µs per token seen before, by the number of tokens, all of which are remembered. */
+  /**
+   * µs per token seen before, by the number of tokens, all of which are remembered; and what it takes to
+   * compare the text of one with another in memory, which whoever remembers whole tokens has to do.
+   */
   async tokens() {
     const tokenCacheBytes = 400 * MIB;
     const project = projectOf(randomUUID());
@@ -57,15 +54,22 @@ const parts = {
     const client = new StackAuth({ projectId, baseUrl, keys, tokenCacheBytes });
     const verify = (token) => client.verifyJwt(token);
     const all = Array.from({ length: 100_000 }, () => mint(project));
-    const seen = {};
-    for (const count of [1, 1_000, 10_000, 100_000]) {
-      const tokens = all.slice(0, count);
-      await inFlight(64, tokens, verify);
-      await oneAtATime(tokens, verify);
-      const { time } = await best(['time'], 4, () => oneAtATime(sample(tokens, 50_000), verify));
-      seen[count] = time;
+    await inFlight(64, all, verify);
+    await oneAtATime(all, verify);
+    const counts = ['1', '1000', '10000', '100000'];
+    const some = (items, count) => sample(items.slice(0, count), 50_000);
+    const seen = await best(counts, 6, (count) => oneAtATime(some(all, count), verify));
+
+    const pairs = all.map((token) => ({ token, other: Buffer.from(token).toString('latin1') }));
+    let equal = 0;
+    const compare = async ({ token, other }) => {
+      equal += Number(token === other);
+    };
+    const compared = await best(counts, 6, (count) => oneAtATime(some(pairs, count), compare));
+    if (equal !== 6 * counts.length * 50_000) {
+      throw new Error(`expected all texts to be equal, found ${equal} that are`);
     }
-    return seen;
+    return { seen, compared };
   },
 
   /** Resident memory that 100,000 tokens add, as a multiple of the bound, 16 MiB. */

@@ -69,18 +69,28 @@ function tokenOf(request, cookies) {
  * @returns {any}
  */
 function headersOf(request) {
-  const isObject = typeof request === 'object' && request !== null && !Array.isArray(request);
-  if (!isObject || typeof request.then === 'function') {
-    const found = isObject ? 'a promise' : describe(request);
-    throw configError(`a request or headers are needed to find a token in, found ${found}`);
+  if (!isObject(request)) {
+    throw unfit(describe(request));
   }
   const { headers } = request;
   // A polluted prototype gives nobody headers.
-  if (headers === /** @type {any} */ (Object.prototype).headers) {
-    return request;
+  if (isObject(headers) && headers !== /** @type {any} */ (Object.prototype).headers) {
+    return headers;
   }
-  const has = typeof headers === 'object' && headers !== null && !Array.isArray(headers);
-  return has ? headers : request;
+  if (typeof request.then === 'function') {
+    throw unfit('a promise');
+  }
+  return request;
+}
+
+/** @param {unknown} value */
+function isObject(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @param {string} found */
+function unfit(found) {
+  return configError(`a request or headers are needed to find a token in, found ${found}`);
 }
 
 /**

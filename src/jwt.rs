@@ -31,7 +31,7 @@ pub struct VerifiedJwt {
 }
 
 impl UnverifiedJwt {
-    pub fn parse(text: String) -> Result<Self> {
+    pub fn parse(text: impl Into<Arc<str>>) -> Result<Self> {
         let (token, payload) = Token::parse(text)?;
         let payload = json::text(payload).and_then(|payload| {
             let claims = Claims::parse(&payload)?;
@@ -40,7 +40,7 @@ impl UnverifiedJwt {
         Ok(Self { token, payload })
     }
 
-    pub fn text(&self) -> &str {
+    pub fn text(&self) -> &Arc<str> {
         self.token.text()
     }
 
@@ -63,7 +63,7 @@ impl UnverifiedJwt {
         let signed_by = key.point;
         let (text, header) = self.token.into_parts();
         let keys = Arc::downgrade(keys);
-        Ok((VerifiedJwt { text: text.into(), header, claims, signed_by, keys }, payload))
+        Ok((VerifiedJwt { text, header, claims, signed_by, keys }, payload))
     }
 }
 

@@ -140,6 +140,7 @@ mod tests {
 
     struct Issuer {
         key: EcdsaKeyPair,
+        jwks: String,
         keys: Arc<KeySet>,
     }
 
@@ -149,7 +150,8 @@ mod tests {
             let (x, y) = key.public_key().as_ref()[1..].split_at(32);
             let (x, y) = (URL_SAFE_NO_PAD.encode(x), URL_SAFE_NO_PAD.encode(y));
             let jwks = format!(r#"{{"keys":[{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}]}}"#);
-            Self { key, keys: KeySet::parse(&jwks).unwrap().into() }
+            let keys = KeySet::parse(&jwks).unwrap().into();
+            Self { key, jwks, keys }
         }
 
         fn jwt(&self, n: usize) -> VerifiedJwt {
@@ -183,6 +185,23 @@ mod tests {
         assert!(left > HOT * 9 / 10, "{left}");
         assert!(remembered.0.weight() <= remembered.0.capacity());
         assert!(remembered.0.len() < 1_500, "{}", remembered.0.len());
+    }
+
+    #[test]
+    fn a_key_counts_while_it_is_in_the_set() {
+        let issuer = Issuer::new();
+        let jwt = issuer.jwt(0);
+        let another = |jwks: &str| Arc::new(KeySet::parse(jwks).unwrap());
+        assert!(jwt.is_signed_by(&issuer.keys));
+        assert!(jwt.is_signed_by(&another(&issuer.jwks)));
+        assert!(!jwt.is_signed_by(&Issuer::new().keys));
+        assert!(!jwt.is_signed_by(&another(r#"{"keys":[]}"#)));
+        // What comes after a set, even where that was in memory, is another one.
+        let Issuer { keys, jwks, .. } = issuer;
+        drop(keys);
+        let others: Vec<_> = (0..100).map(|_| another(r#"{"keys":[]}"#)).collect();
+        assert!(!others.iter().any(|keys| jwt.is_signed_by(keys)));
+        assert!(jwt.is_signed_by(&another(&jwks)));
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
 pub struct Token {
     pub header: Arc<Header>,
-    text: String,
+    text: Arc<str>,
     /// Where the dot before the signature is.
     last_dot: usize,
     signature: Vec<u8>,
@@ -40,7 +40,8 @@ pub enum Kid {
 
 impl Token {
     /// The token, and its payload as nobody should believe it before the signature is verified.
-    pub fn parse(text: String) -> Result<(Self, Vec<u8>)> {
+    pub fn parse(text: impl Into<Arc<str>>) -> Result<(Self, Vec<u8>)> {
+        let text = text.into();
         if text.len() > MAX_TOKEN_BYTES {
             return Err(Self::too_long());
         }
@@ -66,11 +67,11 @@ impl Token {
         invalid(format!("Compact JWS must have at most {MAX_TOKEN_BYTES} bytes, found more"))
     }
 
-    pub fn text(&self) -> &str {
+    pub fn text(&self) -> &Arc<str> {
         &self.text
     }
 
-    pub fn into_parts(self) -> (String, Arc<Header>) {
+    pub fn into_parts(self) -> (Arc<str>, Arc<Header>) {
         (self.text, self.header)
     }
 
@@ -199,7 +200,7 @@ mod tests {
 
     #[track_caller]
     fn refuses(token: &str, code: Code) {
-        assert_eq!(Token::parse(token.into()).unwrap_err().code, code, "{token}");
+        assert_eq!(Token::parse(token).unwrap_err().code, code, "{token}");
     }
 
     #[track_caller]

@@ -94,7 +94,7 @@ impl Client {
     pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<Known> {
         match self.recall(text, current_date)? {
             Some(entry) => Ok(Known::Good(entry)),
-            None => self.open(text.to_owned()).map(|opened| Known::New(opened.into())),
+            None => self.open(text.into()).map(|opened| Known::New(opened.into())),
         }
     }
 
@@ -128,7 +128,7 @@ impl Client {
     }
 
     /// A token that is new.
-    pub fn open(&self, text: String) -> Result<Opened> {
+    pub fn open(&self, text: Arc<str>) -> Result<Opened> {
         let jwt = UnverifiedJwt::parse(text)?;
         admit(jwt.excluded_user_type(&self.config.policy))?;
         match self.keys.at_hand(jwt.kid(), self.config.limits) {
@@ -172,7 +172,7 @@ impl Client {
 
     /// The user of a token that is good as far as can be told here.
     pub async fn get_user(&self, known: Known, users: &Arc<Users>, call: Call) -> Result<Arc<str>> {
-        let token = known.text();
+        let token = Arc::clone(known.text());
         // Waiting for keys must leave time for the API, which can judge the token as well.
         let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
         let verified = match known {
@@ -208,11 +208,11 @@ impl Entry {
 }
 
 impl Known {
-    fn text(&self) -> Arc<str> {
+    fn text(&self) -> &Arc<str> {
         match self {
-            Self::Good(entry) => Arc::clone(entry.jwt.text()),
+            Self::Good(entry) => entry.jwt.text(),
             Self::New(opened) => match &**opened {
-                Opened::WithKeys(jwt, _) | Opened::Keyless(jwt) => jwt.text().into(),
+                Opened::WithKeys(jwt, _) | Opened::Keyless(jwt) => jwt.text(),
             },
         }
     }

@@ -32,7 +32,7 @@ fuzz_target!(|input: &[u8]| {
     let options = Options::read(options);
     let read = value(payload);
 
-    let Some(claims) = bounded(input, 64, || Claims::parse(payload)) else {
+    let Some(mut claims) = bounded(input, 64, || Claims::parse(payload)) else {
         assert!(!read.is_some_and(|read| read.is_object()));
         return;
     };
@@ -47,6 +47,8 @@ fuzz_target!(|input: &[u8]| {
         Ok(()) => is_accepted_by_wider_options(&claims, &options),
         Err(error) => is_told_well(error),
     }
+    claims.share(&policy);
+    assert_eq!(claims.validate(&policy, options.now), verdict);
     if let Some(read) = read {
         assert_eq!(verdict.is_ok(), options.accept(&read), "{verdict:?}");
     }

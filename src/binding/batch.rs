@@ -56,7 +56,7 @@ type Jobs = BTreeMap<i64, Job>;
 
 struct Job {
     client: Arc<Client>,
-    text: String,
+    text: Arc<str>,
     current_date: Option<f64>,
 }
 
@@ -154,7 +154,7 @@ fn verify(
         #[allow(clippy::cast_precision_loss)]
         return Ok(Either5::A(entry.id as f64));
     }
-    let job = Job { client: Arc::clone(client), text: text.to_owned(), current_date };
+    let job = Job { client: Arc::clone(client), text: text.into(), current_date };
     if let How::Gather(ticket) = how {
         lock(batch).insert(ticket, job);
         return Ok(Either5::D(Null));

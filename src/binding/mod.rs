@@ -128,7 +128,7 @@ impl NativeClient {
         current_date: Option<f64>,
         abort: Option<&Abort>,
     ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
-        let opened = match text::with(access_token, |text| self.0.open(text.to_owned()))? {
+        let opened = match text::with(access_token, |text| self.0.open(text.into()))? {
             Ok(opened) => opened,
             Err(error) => return Ok(Either::A(rejection(&self.0, error))),
         };

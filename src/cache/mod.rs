@@ -295,3 +295,31 @@ fn snapshot(answer: Answer, base: Option<&Snapshot>, now: Millis) -> Result<Arc<
     let unix_fetched_at = clock::unix_now();
     Ok(Arc::new(Snapshot { keys, json, etag, server_max_age, fetched_at: now, unix_fetched_at }))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_that_is_the_same_leaves_the_set_as_it_is() {
+        let parsed = |json: &str| KeySet::parse(json).unwrap();
+        let answer = |json: &str| {
+            let set = Set::Keys { keys: parsed(json), json: json.into() };
+            Answer { set, etag: Some(json.len().to_string()), max_age: None }
+        };
+        let (one, other) = (r#"{"keys":[]}"#, r#"{"keys": []}"#);
+        let first = snapshot(answer(one), None, 1).unwrap();
+        let same = snapshot(answer(one), Some(&first), 2).unwrap();
+        assert!(Arc::ptr_eq(&first.keys, &same.keys));
+        assert_eq!((first.fetched_at, same.fetched_at), (1, 2));
+        let changed = snapshot(answer(other), Some(&first), 3).unwrap();
+        assert!(!Arc::ptr_eq(&first.keys, &changed.keys));
+        assert_eq!((&*changed.json, changed.etag.as_deref()), (other, Some("12")));
+
+        let not_modified = || Answer { set: Set::NotModified, etag: None, max_age: None };
+        let kept = snapshot(not_modified(), Some(&changed), 4).unwrap();
+        assert!(Arc::ptr_eq(&changed.keys, &kept.keys));
+        assert_eq!((kept.fetched_at, kept.etag.as_deref()), (4, Some("12")));
+        assert!(snapshot(not_modified(), None, 5).is_err());
+    }
+}

@@ -17,7 +17,12 @@ fn claims(more: &str) -> String {
 }
 
 fn check(json: &str, policy: &Policy) -> Result<()> {
-    Claims::parse(json).unwrap().validate(policy, NOW)
+    let mut claims = Claims::parse(json).unwrap();
+    let verdict = claims.validate(policy, NOW);
+    // Whose texts they are makes no difference.
+    claims.share(policy);
+    assert_eq!(claims.validate(policy, NOW), verdict);
+    verdict
 }
 
 #[track_caller]
@@ -137,6 +142,27 @@ fn an_excluded_user_type_shows_before_any_key_is_needed() {
     assert_eq!(excluded(&claims(""), AllowedUsers::Regular), None);
     let mixed = payload.replace("p1:anon", "p1:restricted");
     assert_eq!(excluded(&mixed, AllowedUsers::Regular), None);
+}
+
+#[test]
+fn the_texts_of_a_policy_are_taken_over_where_they_are_the_same() {
+    let policy = policy(AllowedUsers::Restricted);
+    let has_texts_of = |issuer: &Issuer, claims: &Claims| {
+        let iss = matches!(&claims.iss, Claim::Is(iss) if Arc::ptr_eq(iss, &issuer.iss));
+        let aud =
+            matches!(&claims.aud, Claim::Is(Audience::One(aud)) if Arc::ptr_eq(aud, &issuer.aud));
+        (iss, aud)
+    };
+    for (more, texts) in [
+        ("", (true, true)),
+        (r#","aud":"p1:restricted""#, (true, false)),
+        (r#","aud":["p1"]"#, (true, false)),
+        (r#","iss":"https://evil.example/api/v1/projects/p1""#, (false, false)),
+    ] {
+        let mut shared = Claims::parse(&claims(more)).unwrap();
+        shared.share(&policy);
+        assert_eq!(has_texts_of(&policy.issuers[0], &shared), texts, "{more}");
+    }
 }
 
 #[test]

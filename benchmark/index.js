@@ -77,7 +77,7 @@ function atMost(row, figure, most) {
 
 /** @param {string} row @param {number} figure */
 function inform(row, figure) {
-  return { row, figures: { ours: figure }, needs: [{ holds: true }] };
+  return { row, figures: { ours: figure }, needs: [] };
 }
 
 const about = {

@@ -13,7 +13,7 @@ const MARKS = ['<!-- npm run bench writes what follows -->', '<!-- until here --
  */
 export function table({ date, machine, versions, bareSignatureCheck, rows }) {
   const compared = rows.filter(({ figures }) => Object.keys(figures).length > 1);
-  const limited = rows.filter(({ needs }) => needs.some(({ most }) => most !== undefined));
+  const single = rows.filter(({ figures }) => Object.keys(figures).length === 1);
   const short = rows.flatMap(({ row, figures, needs }) =>
     needs
       .filter(({ holds }) => !holds)
@@ -38,10 +38,10 @@ export function table({ date, machine, versions, bareSignatureCheck, rows }) {
     '',
     ...aligned([
       ['what', 'figure', 'at most'],
-      ...limited.map(({ row, figures, needs: [need] }) => [
+      ...single.map(({ row, figures, needs: [need] }) => [
         row,
         round(figures.ours ?? Number.NaN),
-        `${need?.most}`,
+        `${need?.most ?? ''}`,
       ]),
     ]),
     '',

@@ -160,34 +160,7 @@ function authenticate(request, setup) {
   /** @type {Found} */
   const found = { auth: undefined, copy: THIS_COPY, settings: setup.settings };
   foundOf.set(request, found);
-  try {
-    return find(request, found, setup, previous);
-  } finally {
-    // Once, whatever came of it: to V8, each access to a request of Express is a search.
-    tell(request, found, found.auth);
-  }
-}
-
-/**
- * @param {any} request
- * @param {Found} found
- * @param {Auth | undefined} auth
- */
-function tell(request, found, auth) {
-  // If the request takes it, for one may be frozen.
-  found.auth = undefined;
-  request.auth = auth;
-  found.auth = auth;
-}
-
-/**
- * @param {any} request
- * @param {Found} found
- * @param {Setup} setup
- * @param {Found | undefined} previous
- * @returns {Promise<void> | undefined}
- */
-function find(request, found, setup, previous) {
+  request.auth = undefined;
   const token = tokenOf(request, setup.cookies);
   if (token === undefined) {
     if (setup.required) {
@@ -241,7 +214,8 @@ async function keepLater(request, found, pending, { fetchUser }) {
     throw configError('another middleware of this package began before this one was done');
   }
   refuseOther(request, found);
-  tell(request, found, auth);
+  request.auth = auth;
+  found.auth = auth;
 }
 
 /**
@@ -254,6 +228,7 @@ function keep(request, found, auth, setup) {
   if (setup.fetchUser) {
     return keepLater(request, found, auth, setup);
   }
+  request.auth = auth;
   found.auth = auth;
   return undefined;
 }

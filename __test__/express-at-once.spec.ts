@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { getAuth, optionalUser, requireUser } from '../express.js';
@@ -231,5 +232,20 @@ describe('what a middleware hands on', () => {
     const frozen = Object.freeze(request());
     expect((await run(requireUser({ client }), frozen)).calls).toEqual([[expect.any(TypeError)]]);
     expect(() => getAuth(frozen)).toThrow();
+  });
+
+  test('leaves nothing pending where the request cannot have it', async () => {
+    const unhandled = vi.fn();
+    process.on('unhandledRejection', unhandled);
+    try {
+      // Nobody is there to ask for keys, so that what began would fail later.
+      const client = new StackAuth({ projectId: 'p', baseUrl: 'http://127.0.0.1:1' });
+      const frozen = Object.freeze((await warm()).request());
+      expect((await run(requireUser({ client }), frozen)).calls).toEqual([[expect.any(TypeError)]]);
+      await sleep(200);
+      expect(unhandled).not.toHaveBeenCalled();
+    } finally {
+      process.off('unhandledRejection', unhandled);
+    }
   });
 });

@@ -39,7 +39,7 @@ let chunksUnderWay = 0;
 const checks = {
   IN_PLACE,
 
-  /** Puts into the batch what is to be gathered. */
+  /** The native check, by any client of this thread. What is to be gathered goes into the batch. */
   verify: batch.verifier(),
 
   /** A ticket to put a check into the batch under, or `IN_PLACE` if it is alone. */

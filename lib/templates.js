@@ -1,22 +1,8 @@
 'use strict';
 
 /**
- * @typedef {{ payload: object, protectedHeader: object }} Verified
- *
- * @typedef {object} Page results of `SIZE` numbers in a row
- * @property {Array<object | string | undefined>} items the payload and the header of each; one with
- *   objects inside as JSON, for both. Without holes, for what a hole holds is up to `Array.prototype`
- * @property {number} length in characters of JSON, its own too
- */
-
-/** So many that pages are few, and so few that one for a single result takes little. */
-const SIZE = 256;
-const ITEM_BYTES = 8;
-
-/**
  * Results of remembered tokens, by the number that the native side gave them, to be copied for each
- * call: a copy takes a twentieth of the time that parsing takes. Bounded by the length of the JSON. In
- * pages, for an entry of a `Map` of many is further away than an item of an array.
+ * call: a copy takes a twentieth of the time that parsing takes. Bounded by the length of the JSON.
  */
 class Templates {
   /**
@@ -28,8 +14,10 @@ class Templates {
   /** @type {Map<number, Templates>} */
   static #all = new Map();
 
-  /** @type {Map<number, Page>} */
-  #pages = new Map();
+  /** An object is copied each time; a text, with objects inside, is parsed. @type {Map<number, Verified | string>} */
+  #templates = new Map();
+  /** Apart, for only what is added or dropped needs it. @type {Map<number, number>} */
+  #lengths = new Map();
   #length = 0;
   /** @type {number} */
   #maxLength;
@@ -60,12 +48,8 @@ class Templates {
    * @returns {Verified | undefined}
    */
   copy(id) {
-    const items = this.#pages.get(Math.floor(id / SIZE))?.items;
-    const payload = items?.[2 * (id % SIZE)];
-    if (typeof payload === 'string') {
-      return JSON.parse(payload);
-    }
-    return payload && copyOf(payload, items?.[2 * (id % SIZE) + 1]);
+    const template = this.#templates.get(id);
+    return typeof template === 'string' ? JSON.parse(template) : template && copyOf(template);
   }
 
   /**
@@ -76,64 +60,34 @@ class Templates {
   add(id, json) {
     /** @type {Verified} */
     const parsed = JSON.parse(json);
-    const { items } = this.#pageFor(id, json.length);
-    const at = 2 * (id % SIZE);
-    if (!isFlat(parsed.payload) || !isFlat(parsed.protectedHeader)) {
-      items[at] = json;
-      return parsed;
+    const flat = isFlat(parsed.payload) && isFlat(parsed.protectedHeader);
+    if (flat) {
+      const { payload, protectedHeader } = this.#last;
+      shareTexts(parsed.payload, payload);
+      if (isEqual(parsed.protectedHeader, protectedHeader)) {
+        parsed.protectedHeader = protectedHeader;
+      }
+      this.#last = parsed;
     }
-    const { payload, protectedHeader } = this.#last;
-    shareTexts(parsed.payload, payload);
-    if (isEqual(parsed.protectedHeader, protectedHeader)) {
-      parsed.protectedHeader = protectedHeader;
-    }
-    this.#last = parsed;
-    items[at] = parsed.payload;
-    items[at + 1] = parsed.protectedHeader;
-    return copyOf(parsed.payload, parsed.protectedHeader);
-  }
-
-  /**
-   * Where there is room for so much more; the oldest make it.
-   *
-   * @param {number} id
-   * @param {number} length
-   */
-  #pageFor(id, length) {
-    const number = Math.floor(id / SIZE);
-    let page = this.#pages.get(number);
-    if (!page) {
-      page = { items: Array(2 * SIZE).fill(undefined), length: 0 };
-      this.#pages.set(number, page);
-      this.#grow(page, 2 * SIZE * ITEM_BYTES);
-    }
-    this.#grow(page, length);
-    for (const [oldest, { length: freed }] of this.#pages) {
+    this.#templates.set(id, flat ? parsed : json);
+    this.#lengths.set(id, json.length);
+    this.#length += json.length;
+    for (const [oldest, length] of this.#lengths) {
       if (this.#length <= this.#maxLength) {
         break;
       }
-      this.#pages.delete(oldest);
-      this.#length -= freed;
+      this.#templates.delete(oldest);
+      this.#lengths.delete(oldest);
+      this.#length -= length;
     }
-    return page;
-  }
-
-  /**
-   * @param {Page} page
-   * @param {number} length
-   */
-  #grow(page, length) {
-    page.length += length;
-    this.#length += length;
+    return flat ? copyOf(parsed) : parsed;
   }
 }
 
-/**
- * @param {object} payload
- * @param {any} protectedHeader
- * @returns {Verified}
- */
-function copyOf(payload, protectedHeader) {
+/** @typedef {{ payload: object, protectedHeader: object }} Verified */
+
+/** @param {Verified} verified */
+function copyOf({ payload, protectedHeader }) {
   return { payload: { ...payload }, protectedHeader: { ...protectedHeader } };
 }
 

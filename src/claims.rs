@@ -33,25 +33,15 @@ enum Claim<T> {
     Absent,
     Is(T),
     /// Of another type than it should be, in words for a message.
-    Other(Box<Words>),
+    Other(Box<str>),
 }
-
-/// Behind a pointer, for a good token has none, and what it does have should be close together.
-#[derive(Debug)]
-struct Words(String);
 
 /// RFC 7519 section 4.1.3: one string, or an array.
 #[derive(Debug)]
 enum Audience {
     One(Arc<str>),
-    Many(Box<Audiences>),
-}
-
-#[derive(Debug)]
-struct Audiences {
-    members: Vec<String>,
-    /// All of the array, in words for a message.
-    words: String,
+    /// The strings of the array, and all of it in words for a message.
+    Many(Vec<String>, Box<str>),
 }
 
 impl Claims {
@@ -89,7 +79,7 @@ impl Claims {
             return Err(unexpected("aud", &quote(&issuer.aud), &found));
         }
         if let Claim::Other(found) = &self.sub {
-            return Err(unexpected("sub", "a string", &found.0));
+            return Err(unexpected("sub", "a string", found));
         }
 
         self.iat.time("iat")?;
@@ -120,7 +110,7 @@ impl Claims {
 
     /// Takes over the policy's own texts where they are the same: `==` of an `Arc` goes by its address
     /// first, so what is shared need not be read.
-    pub fn share(&mut self, policy: &Policy) {
+    pub fn intern(&mut self, policy: &Policy) {
         if let Some(issuer) = self.issuer(policy) {
             if let Claim::Is(Audience::One(aud)) = &mut self.aud
                 && *aud == issuer.aud
@@ -134,15 +124,12 @@ impl Claims {
     /// Bytes on the heap, but for what is shared.
     pub fn size(&self) -> usize {
         match &self.aud {
-            Claim::Is(Audience::Many(many)) => {
+            Claim::Is(Audience::Many(members, found)) => {
                 /// What the allocator adds to each text.
                 const ADDED: usize = 32;
-                let Audiences { members, words } = &**many;
-                let texts = members.iter().map(|member| member.len() + ADDED).sum::<usize>();
-                size_of::<Audiences>()
-                    + members.capacity() * size_of::<String>()
-                    + texts
-                    + words.len()
+                let members = members.iter().map(|member| member.len() + ADDED).sum::<usize>()
+                    + members.capacity() * size_of::<String>();
+                members + found.len()
             }
             _ => 0,
         }
@@ -156,7 +143,7 @@ impl Claims {
     fn is_for(&self, aud: &Arc<str>) -> bool {
         match &self.aud {
             Claim::Is(Audience::One(found)) => found == aud,
-            Claim::Is(Audience::Many(many)) => many.members.iter().any(|found| **found == **aud),
+            Claim::Is(Audience::Many(members, _)) => members.iter().any(|found| **found == **aud),
             _ => false,
         }
     }
@@ -166,9 +153,7 @@ impl<T> Claim<T> {
     fn read<'a>(raw: Option<Raw<'a>>, read: impl FnOnce(Raw<'a>) -> Option<T>) -> Self {
         match raw {
             None => Self::Absent,
-            Some(raw) => {
-                read(raw).map_or_else(|| Self::Other(Words(describe(raw)).into()), Self::Is)
-            }
+            Some(raw) => read(raw).map_or_else(|| Self::Other(describe(raw).into()), Self::Is),
         }
     }
 
@@ -188,7 +173,7 @@ impl<T> Claim<T> {
         match self {
             Self::Absent => "none".into(),
             Self::Is(value) => describe(value),
-            Self::Other(found) => found.0.clone(),
+            Self::Other(found) => found.to_string(),
         }
     }
 }
@@ -202,7 +187,7 @@ impl Claim<f64> {
                 Code::JwtClaimValidationFailed,
                 claim,
                 Reason::Invalid,
-                format!(r#""{claim}" claim must be a number, found {}"#, found.0),
+                format!(r#""{claim}" claim must be a number, found {found}"#),
             )),
         }
     }
@@ -228,14 +213,13 @@ impl Audience {
             return Some(Self::One(audience.into()));
         }
         let members = json::array(raw)?.into_iter().filter_map(json::string);
-        let members = members.map(Cow::into_owned).collect();
-        Some(Self::Many(Audiences { members, words: describe(raw) }.into()))
+        Some(Self::Many(members.map(Cow::into_owned).collect(), describe(raw).into()))
     }
 
     fn found(&self) -> String {
         match self {
             Self::One(audience) => quote(audience),
-            Self::Many(many) => many.words.clone(),
+            Self::Many(_, found) => found.to_string(),
         }
     }
 }

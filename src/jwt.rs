@@ -26,12 +26,12 @@ pub struct VerifiedJwt {
     header: Arc<Header>,
     claims: Claims,
     signed_by: Point,
-    /// Where the key was.
+    /// The set that the key was in. Weak, and not an address, which a later set could have.
     keys: Weak<KeySet>,
 }
 
 impl UnverifiedJwt {
-    pub fn parse(text: impl Into<Arc<str>>) -> Result<Self> {
+    pub fn parse(text: Arc<str>) -> Result<Self> {
         let (token, payload) = Token::parse(text)?;
         let payload = json::text(payload).and_then(|payload| {
             let claims = Claims::parse(&payload)?;
@@ -90,9 +90,9 @@ impl VerifiedJwt {
         self.claims.validate(policy, now_seconds)
     }
 
-    /// To be validated by this policy again and again.
-    pub fn share(&mut self, policy: &Policy) {
-        self.claims.share(policy);
+    /// For a policy that will validate it again: see [`Claims::intern`].
+    pub fn intern(&mut self, policy: &Policy) {
+        self.claims.intern(policy);
     }
 
     /// As JSON text.

@@ -116,14 +116,16 @@ impl Client {
 
     fn still_good(&self, entry: Option<Entry>, current_date: Option<f64>) -> Result<Option<Entry>> {
         let Some(entry) = entry else { return Ok(None) };
-        let (jwt, limits) = (&entry.jwt, self.config.limits);
-        let counts = |set: &Arc<Snapshot>| jwt.is_signed_by(&set.keys).then_some(());
-        let in_any = || self.keys.at_hand(jwt.kid(), limits).as_ref().and_then(counts);
-        if self.keys.fresh(limits, counts).or_else(in_any).is_none() {
+        let Entry { jwt, .. } = &entry;
+        let Config { limits, policy, .. } = &self.config;
+        let has_key = |set: &Arc<Snapshot>| jwt.is_signed_by(&set.keys);
+        if !self.keys.is_fresh_and(*limits, has_key)
+            && !self.keys.at_hand(jwt.kid(), *limits).as_ref().is_some_and(has_key)
+        {
             return Ok(None);
         }
-        admit(entry.jwt.excluded_user_type(&self.config.policy))?;
-        entry.jwt.validate(&self.config.policy, now_seconds(current_date))?;
+        admit(jwt.excluded_user_type(policy))?;
+        jwt.validate(policy, now_seconds(current_date))?;
         Ok(Some(entry))
     }
 
@@ -152,7 +154,7 @@ impl Client {
         self.counts.new.add_one();
         let header = Arc::clone(jwt.header());
         if let Some(remembered) = &self.remembered {
-            jwt.share(&self.config.policy);
+            jwt.intern(&self.config.policy);
             remembered.insert(jwt);
         }
         Ok(Verified { header, payload })

@@ -145,16 +145,16 @@ fn tokens_of_any_shape() {
         let text = format!("{}.e30.AA", URL_SAFE_NO_PAD.encode(header));
         Box::new(move || {
             // Another one in between, for the last header is kept.
-            _ = black_box(Token::parse("e30.e30.AA"));
-            _ = black_box(UnverifiedJwt::parse(text.clone()));
+            _ = black_box(Token::parse("e30.e30.AA".into()));
+            _ = black_box(UnverifiedJwt::parse(text.as_str().into()));
         })
     });
     are_linear(10_000, &["@", r#"{"aud":@}"#], |payload| {
         let text = format!("eyJhbGciOiJFUzI1NiJ9.{}.AA", URL_SAFE_NO_PAD.encode(payload));
-        Box::new(move || _ = black_box(UnverifiedJwt::parse(text.clone())))
+        Box::new(move || _ = black_box(UnverifiedJwt::parse(text.as_str().into())))
     });
     is_linear("dots", MAX_TOKEN_BYTES, |bytes| {
-        Box::new(move || _ = black_box(Token::parse(".".repeat(bytes))))
+        Box::new(move || _ = black_box(Token::parse(".".repeat(bytes).into())))
     });
 }
 
@@ -163,7 +163,7 @@ fn a_token_that_is_too_long_is_not_looked_at() {
     let long = |bytes: usize| {
         let text = format!("eyJhbGciOiJFUzI1NiJ9.{}.AA", "A".repeat(bytes));
         let begun = processor_time();
-        assert!(Token::parse(text).is_err());
+        assert!(Token::parse(text.into()).is_err());
         processor_time().saturating_sub(begun)
     };
     let best = (0..5).map(|_| long(50_000_000)).min().unwrap();

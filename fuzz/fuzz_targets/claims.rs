@@ -47,7 +47,7 @@ fuzz_target!(|input: &[u8]| {
         Ok(()) => is_accepted_by_wider_options(&claims, &options),
         Err(error) => is_told_well(error),
     }
-    claims.share(&policy);
+    claims.intern(&policy);
     assert_eq!(claims.validate(&policy, options.now), verdict);
     if let Some(read) = read {
         assert_eq!(verdict.is_ok(), options.accept(&read), "{verdict:?}");

@@ -51,7 +51,7 @@ fuzz_target!(|input: &[u8]| {
 });
 
 fn verifies_by_its_own_key_alone(keys: &KeySet, kid: &Kid) {
-    let (token, _) = Token::parse(TOKEN).expect("it is a token");
+    let (token, _) = Token::parse(TOKEN.into()).expect("it is a token");
     let own = point(X, Y).expect("it is a point");
     let found = signature::verify(&token, keys.select(kid)).ok().map(|key| key.point);
     assert_eq!(found, keys.holds(kid, &own).then_some(own));

@@ -24,8 +24,8 @@ fuzz_target!(|input: &[u8]| {
             Err(_) => return,
         },
     };
-    let opened = bounded(text.as_bytes(), 8, || Token::parse(text.clone()));
-    let jwt = bounded(text.as_bytes(), 64, || UnverifiedJwt::parse(text.clone()));
+    let opened = bounded(text.as_bytes(), 8, || Token::parse(text.as_str().into()));
+    let jwt = bounded(text.as_bytes(), 64, || UnverifiedJwt::parse(text.as_str().into()));
     match opened {
         Ok((token, payload)) => {
             is_compact(&text, &token, &payload);

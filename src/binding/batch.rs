@@ -116,8 +116,8 @@ impl Batch {
         taken
     }
 
-    /// Verifies as far as that goes at once. A function and not a method, for a method takes twice as
-    /// long to call: it looks up its object, and takes a lock of the whole process.
+    /// Verifies as far as that goes at once. A function and not a method, which would look up its object and
+    /// take a lock of the whole process at each call; and one for all clients of the thread.
     #[napi(
         catch_unwind,
         ts_return_type = "(client: number, accessToken: unknown, how?: number, currentDate?: number) => number | string | Failure | null | undefined"

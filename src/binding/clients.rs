@@ -50,5 +50,5 @@ impl Drop for Numbered {
 }
 
 pub fn by_number(number: i64) -> Option<Arc<Client>> {
-    CLIENTS.with_borrow(|clients| clients.get(&number).map(Arc::clone))
+    CLIENTS.with_borrow(|clients| clients.get(&number).cloned())
 }

@@ -84,23 +84,24 @@ impl KeyCache {
         cache
     }
 
-    /// What `look` finds in the set, if that is so fresh that nothing needs to be done about it. Takes no
-    /// lock.
-    pub fn fresh<T>(
+    /// Whether the set is so fresh that nothing needs to be done about it, and is as wanted. Takes no lock.
+    pub fn is_fresh_and(
         &self,
         limits: Limits,
-        look: impl FnOnce(&Arc<Snapshot>) -> Option<T>,
-    ) -> Option<T> {
+        wanted: impl FnOnce(&Arc<Snapshot>) -> bool,
+    ) -> bool {
         let current = self.current.load();
-        let set = current.as_ref()?;
-        set.is_fresh(clock::now(), limits).then_some(set).and_then(look)
+        current.as_ref().is_some_and(|set| set.is_fresh(clock::now(), limits) && wanted(set))
     }
 
     /// The set that has the last word on `kid`, if nobody needs to wait for it.
     pub fn at_hand(&self, kid: &Kid, limits: Limits) -> Option<Arc<Snapshot>> {
-        let has_kid = |set: &Arc<Snapshot>| set.keys.select(kid).next().is_some();
-        if let Some(set) = self.fresh(limits, |set| has_kid(set).then(|| Arc::clone(set))) {
-            return Some(set);
+        // Without the lock, where the set is so fresh that nothing needs to be done about it.
+        if let Some(set) = self.current.load().as_ref()
+            && set.is_fresh(clock::now(), limits)
+            && set.keys.select(kid).next().is_some()
+        {
+            return Some(Arc::clone(set));
         }
         // The most impatient is told what is known; whether to fetch is for `get` to say.
         match self.lock().decide(kid, Duration::ZERO, limits) {
@@ -278,22 +279,30 @@ impl Inner {
 /// Keys, validator and time as one value. What an answer of "not modified" leaves out is as it was
 /// (RFC 9111 section 4.3.4).
 fn snapshot(answer: Answer, base: Option<&Snapshot>, now: Millis) -> Result<Arc<Snapshot>> {
-    let Answer { set, etag, max_age } = answer;
-    let kept = |base: &Snapshot| (Arc::clone(&base.keys), Arc::clone(&base.json));
-    let ((keys, json), etag, server_max_age) = match (set, base) {
-        (Set::NotModified, Some(base)) => {
-            let etag = etag.or_else(|| base.etag.clone());
-            (kept(base), etag, max_age.or(base.server_max_age))
-        }
+    let unix_now = clock::unix_now();
+    Ok(Arc::new(match (answer.set, base) {
+        (Set::Keys { keys, json }, base) => Snapshot {
+            // In the very set that its key was found in, a remembered token need not look for it.
+            keys: base
+                .filter(|base| *base.json == *json)
+                .map_or_else(|| Arc::new(keys), |base| Arc::clone(&base.keys)),
+            json: json.into(),
+            etag: answer.etag,
+            server_max_age: answer.max_age,
+            fetched_at: now,
+            unix_fetched_at: unix_now,
+        },
+        (Set::NotModified, Some(base)) => Snapshot {
+            etag: answer.etag.or_else(|| base.etag.clone()),
+            server_max_age: answer.max_age.or(base.server_max_age),
+            fetched_at: now,
+            unix_fetched_at: unix_now,
+            ..base.clone()
+        },
         (Set::NotModified, None) => {
             return Err(Error::new(Code::JwksFetchFailed, "expected a key set, found 304"));
         }
-        // Remembered tokens need not look for their key in what is the set that it was found in.
-        (Set::Keys { json, .. }, Some(base)) if *json == *base.json => (kept(base), etag, max_age),
-        (Set::Keys { keys, json }, _) => ((Arc::new(keys), json.into()), etag, max_age),
-    };
-    let unix_fetched_at = clock::unix_now();
-    Ok(Arc::new(Snapshot { keys, json, etag, server_max_age, fetched_at: now, unix_fetched_at }))
+    }))
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ fn check(json: &str, policy: &Policy) -> Result<()> {
     let mut claims = Claims::parse(json).unwrap();
     let verdict = claims.validate(policy, NOW);
     // Whose texts they are makes no difference.
-    claims.share(policy);
+    claims.intern(policy);
     assert_eq!(claims.validate(policy, NOW), verdict);
     verdict
 }
@@ -159,9 +159,9 @@ fn the_texts_of_a_policy_are_taken_over_where_they_are_the_same() {
         (r#","aud":["p1"]"#, (true, false)),
         (r#","iss":"https://evil.example/api/v1/projects/p1""#, (false, false)),
     ] {
-        let mut shared = Claims::parse(&claims(more)).unwrap();
-        shared.share(&policy);
-        assert_eq!(has_texts_of(&policy.issuers[0], &shared), texts, "{more}");
+        let mut interned = Claims::parse(&claims(more)).unwrap();
+        interned.intern(&policy);
+        assert_eq!(has_texts_of(&policy.issuers[0], &interned), texts, "{more}");
     }
 }
 

@@ -282,6 +282,13 @@ describe('a mistake of the server', () => {
     },
   );
 
+  test('is a header that is a proxy and was revoked, which is no token', () => {
+    const { proxy, revoke } = Proxy.revocable([], {});
+    revoke();
+    const headers = { 'x-stack-access-token': proxy } as Record<string, any>;
+    expect(accessTokenFrom({ headers })).toBeUndefined();
+  });
+
   test('is a promise of headers, as Next.js gives it', () => {
     const error = failure(Promise.resolve(new Headers()) as unknown as RequestLike);
     expect(error).toMatchObject({ code: 'ERR_CONFIG' });

@@ -1,7 +1,7 @@
 'use strict';
 
 const { callerError, configError } = require('./errors.js');
-const { describe, entriesOf, is, readOptions } = require('./options.js');
+const { describe, entriesOf, is, isArray, readOptions } = require('./options.js');
 
 /** @import { Table } from './options.js' */
 
@@ -121,7 +121,7 @@ function valuesOf(headers, names, name) {
  * @returns {string[]}
  */
 function textsOf(value) {
-  const values = Array.isArray(value) ? value : [value];
+  const values = isArray(value) ? value : [value];
   return values.filter((item) => typeof item === 'string');
 }
 

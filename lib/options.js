@@ -172,7 +172,10 @@ function describe(value) {
   return isDate(value) ? 'a Date' : typeof value;
 }
 
-/** @param {unknown} value */
+/**
+ * @param {unknown} value
+ * @returns {value is unknown[]}
+ */
 function isArray(value) {
   try {
     return Array.isArray(value);
@@ -181,4 +184,4 @@ function isArray(value) {
   }
 }
 
-module.exports = { OPTIONS, describe, entriesOf, fromEnvironment, is, readOptions };
+module.exports = { OPTIONS, describe, entriesOf, fromEnvironment, is, isArray, readOptions };

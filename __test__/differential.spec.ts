@@ -36,7 +36,7 @@ let published: World;
 let worlds: World[];
 /** With kids that are hard to tell apart once they are UTF-8. */
 let surrogates: World;
-/** Three good tokens, then an expired one and those of other populations. */
+/** Three good tokens, then an expired one and those of other user types. */
 let pool: string[];
 
 /** With new keys of these kids, in place of the two of Stack Auth's own. */
@@ -219,7 +219,7 @@ const EXCEPTIONS: Array<{
   },
 ];
 
-function otherPopulations(world: World) {
+function ofOtherUserTypes(world: World) {
   const { projectId } = world.standIn;
   return [
     { iss: issuerOf(world, 'projects-restricted-users'), aud: `${projectId}:restricted` },
@@ -245,7 +245,7 @@ const DISAGREEMENTS: Array<{
     ours: /^ERR_USER_TYPE_NOT_ALLOWED$/,
     theirs: /^ERR_(JWKS|JWS_SIGNATURE)_|^ERR_JWT_.* (iss check_failed|(sub|exp) missing)$/,
     applies: ({ claims, world }) =>
-      otherPopulations(world).some(
+      ofOtherUserTypes(world).some(
         ({ iss, aud }) => claims.iss === iss && [claims.aud].flat().includes(aud),
       ),
   },
@@ -742,8 +742,8 @@ function claimMutations({ below, pick }: Random): Mutation[] {
       .slice(index + 1)
       .map(([other, otherValue]) => withMember(withMember(good, claim, value), other, otherValue)),
   );
-  const ofOthers = otherPopulations(published).flatMap((population) => {
-    const members = membersOf({ ...claimsOf(published), ...population });
+  const ofOthers = ofOtherUserTypes(published).flatMap((userType) => {
+    const members = membersOf({ ...claimsOf(published), ...userType });
     return [members, ...CLAIMS.map((claim) => withMember(members, claim, undefined))];
   });
   const ofNone: Member[][] = [

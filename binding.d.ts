@@ -25,10 +25,10 @@ export declare class Batch {
 }
 
 export declare class NativeClient {
+  /** What `verify` knows it by. */
+  readonly number: number
   /** A factory, since a constructor cannot return a failure. */
   static create(options: ClientOptions): NativeClient | Failure
-  /** What `verify` knows it by. */
-  get number(): number
   /** Verifies a token whose keys must be waited for. */
   verifyWithKeys(accessToken: unknown, currentDate?: number | undefined | null, abort?: Abort | undefined | null): Failure | Promise<Outcome>
   getUser(accessToken: unknown, currentDate?: number | undefined | null, abort?: Abort | undefined | null): Failure | Promise<Outcome>

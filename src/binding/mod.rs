@@ -17,7 +17,6 @@ use napi::bindgen_prelude::{Either, FnArgs, Function, PromiseRaw, Unknown};
 use napi_derive::napi;
 use tokio::sync::Notify;
 
-use self::clients::Numbered;
 use self::outcome::{Failure, Outcome, Stats, failure, rejection};
 use crate::config::Options;
 use crate::error::Result;
@@ -75,7 +74,18 @@ impl Abort {
 }
 
 #[napi]
-pub struct NativeClient(Numbered);
+pub struct NativeClient {
+    client: Arc<Client>,
+    /// What `verify` knows it by.
+    #[napi(readonly)]
+    pub number: i64,
+}
+
+impl Drop for NativeClient {
+    fn drop(&mut self) {
+        clients::remove(self.number);
+    }
+}
 
 #[napi]
 impl NativeClient {
@@ -108,15 +118,13 @@ impl NativeClient {
             Ok(client)
         });
         match client {
-            Ok(client) => Either::A(Self(Numbered::new(client))),
+            Ok(client) => {
+                let client = Arc::new(client);
+                let number = clients::add(Arc::clone(&client));
+                Either::A(Self { client, number })
+            }
             Err(error) => Either::B(failure(error)),
         }
-    }
-
-    /// What `verify` knows it by.
-    #[napi(getter, catch_unwind)]
-    pub fn number(&self) -> i64 {
-        self.0.number()
     }
 
     /// Verifies a token whose keys must be waited for.
@@ -128,11 +136,11 @@ impl NativeClient {
         current_date: Option<f64>,
         abort: Option<&Abort>,
     ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
-        let opened = match text::with(access_token, |text| self.0.open(text.into()))? {
+        let opened = match text::with(access_token, |text| self.client.open(text.into()))? {
             Ok(opened) => opened,
-            Err(error) => return Ok(Either::A(rejection(&self.0, error))),
+            Err(error) => return Ok(Either::A(rejection(&self.client, error))),
         };
-        let call = self.0.call(current_date);
+        let call = self.client.call(current_date);
         let work = |client: Arc<Client>| async move {
             client.verify(opened, call).await.map(|verified| outcome::json(&verified))
         };
@@ -147,17 +155,17 @@ impl NativeClient {
         current_date: Option<f64>,
         abort: Option<&Abort>,
     ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
-        let known = match self.0.users() {
-            Ok(users) => {
-                text::with(access_token, |text| Ok((self.0.look_up(text, current_date)?, users)))?
-            }
+        let known = match self.client.users() {
+            Ok(users) => text::with(access_token, |text| {
+                Ok((self.client.look_up(text, current_date)?, users))
+            })?,
             Err(error) => Err(error),
         };
         let (known, users) = match known {
             Ok(known) => known,
-            Err(error) => return Ok(Either::A(rejection(&self.0, error))),
+            Err(error) => return Ok(Either::A(rejection(&self.client, error))),
         };
-        let call = self.0.call(current_date);
+        let call = self.client.call(current_date);
         let work = |client: Arc<Client>| async move {
             client.get_user(known, &users, call).await.map(|user| user.as_ref().to_owned())
         };
@@ -171,7 +179,7 @@ impl NativeClient {
         env: &'env Env,
         abort: Option<&Abort>,
     ) -> napi::Result<PromiseRaw<'env, Outcome>> {
-        let call = self.0.call(None);
+        let call = self.client.call(None);
         let work = |client: Arc<Client>| async move {
             client.warm_up(call).await.map(|()| "null".to_owned())
         };
@@ -180,7 +188,7 @@ impl NativeClient {
 
     #[napi(catch_unwind)]
     pub fn export_keys(&self) -> Option<ExportedKeys> {
-        let snapshot = self.0.keys().snapshot()?;
+        let snapshot = self.client.keys().snapshot()?;
         #[allow(clippy::cast_precision_loss)]
         let uat = snapshot.unix_fetched_at as f64;
         Some(ExportedKeys { jwks: snapshot.json.as_ref().to_owned(), uat })
@@ -197,7 +205,7 @@ impl NativeClient {
 
     #[napi(catch_unwind)]
     pub fn stats(&self) -> Stats {
-        self.0.as_ref().into()
+        self.client.as_ref().into()
     }
 
     fn promise<'env, W: Future<Output = Result<String>> + Send + 'static>(
@@ -206,7 +214,7 @@ impl NativeClient {
         work: impl FnOnce(Arc<Client>) -> W,
         abort: Option<&Abort>,
     ) -> napi::Result<PromiseRaw<'env, Outcome>> {
-        let client = Arc::clone(&self.0);
+        let client = Arc::clone(&self.client);
         let work = work(Arc::clone(&client));
         let aborted = abort.map(|abort| Arc::clone(&abort.0));
         env.spawn_future(async move {

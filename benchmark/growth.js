@@ -44,21 +44,25 @@ const parts = {
   },
 
   /**
-   * µs per token seen before, by the number of tokens, all of which are remembered; and what it takes to
-   * compare the text of one with another in memory.
+   * µs per token seen before, by the number of tokens that are remembered; and what it takes to compare the
+   * text of one with another in memory.
    */
   async tokens() {
-    const tokenCacheBytes = 400 * MIB;
     const project = projectOf(randomUUID());
-    const { projectId } = project;
-    const client = new StackAuth({ projectId, baseUrl, keys, tokenCacheBytes });
-    const verify = (token) => client.verifyJwt(token);
     const all = Array.from({ length: 100_000 }, () => mint(project));
-    await inFlight(64, all, verify);
-    await oneAtATime(all, verify);
     const counts = ['1', '1000', '10000', '100000'];
     const some = (items, count) => sample(items.slice(0, count), 50_000);
-    const seen = await best(counts, 6, (count) => oneAtATime(some(all, count), verify));
+    const verifiers = {};
+    for (const count of counts) {
+      // Another bound is another cache.
+      const tokenCacheBytes = 400 * MIB + Number(count);
+      const { projectId } = project;
+      const client = new StackAuth({ projectId, baseUrl, keys, tokenCacheBytes });
+      verifiers[count] = (token) => client.verifyJwt(token);
+      await inFlight(64, all.slice(0, count), verifiers[count]);
+      await oneAtATime(all.slice(0, count), verifiers[count]);
+    }
+    const seen = await best(counts, 6, (count) => oneAtATime(some(all, count), verifiers[count]));
 
     const pairs = all.map((token) => ({ token, other: Buffer.from(token).toString('latin1') }));
     const compare = async ({ token, other }) => {

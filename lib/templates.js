@@ -1,8 +1,14 @@
 'use strict';
 
+/** What a slot has: the number of a token, its payload and its header, and the length of both as JSON. */
+const FIELDS = 4;
+const FEWEST_SLOTS = 64;
+
 /**
  * Results of remembered tokens, by the number that the native side gave them, to be copied for each
- * call: a copy takes a twentieth of the time that parsing takes. Bounded by the length of the JSON.
+ * call: a copy takes a twentieth of the time that parsing takes. Bounded by the length of the JSON. The
+ * last bits of a number tell its slot: numbers follow on one another, so those in use seldom meet, and
+ * an array takes less memory to be read than a `Map` does.
  */
 class Templates {
   /**
@@ -10,17 +16,20 @@ class Templates {
    * usual length that the native side remembers, for what is left over is parsed at each call.
    */
   static #SHARE = 3 / 8;
+  /** Shorter than the JSON of a token is, so that there is a slot for each. */
+  static #SHORTEST = 384;
   static #DEFAULT_BYTES = 16 * 1_024 * 1_024;
   /** @type {Map<number, Templates>} */
   static #all = new Map();
 
-  /** An object is copied each time; a text, with objects inside, is parsed. @type {Map<number, Verified | string>} */
-  #templates = new Map();
-  /** Apart, for only what is added or dropped needs it. @type {Map<number, number>} */
-  #lengths = new Map();
+  /** A payload is copied each time; where it is a text, with objects inside, that is parsed. @type {any[]} */
+  #slots = emptySlots(FEWEST_SLOTS);
+  #mask = FEWEST_SLOTS - 1;
   #length = 0;
   /** @type {number} */
   #maxLength;
+  /** The slot to be emptied next. */
+  #hand = 0;
   /** The last one; most have the same header, issuer, audience and more. @type {Verified} */
   #last = { payload: {}, protectedHeader: {} };
 
@@ -48,8 +57,13 @@ class Templates {
    * @returns {Verified | undefined}
    */
   copy(id) {
-    const template = this.#templates.get(id);
-    return typeof template === 'string' ? JSON.parse(template) : template && copyOf(template);
+    const slots = this.#slots;
+    const at = FIELDS * (id & this.#mask);
+    if (slots[at] !== id) {
+      return undefined;
+    }
+    const payload = slots[at + 1];
+    return typeof payload === 'string' ? JSON.parse(payload) : copyOf(payload, slots[at + 2]);
   }
 
   /**
@@ -60,34 +74,83 @@ class Templates {
   add(id, json) {
     /** @type {Verified} */
     const parsed = JSON.parse(json);
-    const flat = isFlat(parsed.payload) && isFlat(parsed.protectedHeader);
-    if (flat) {
-      const { payload, protectedHeader } = this.#last;
-      shareTexts(parsed.payload, payload);
-      if (isEqual(parsed.protectedHeader, protectedHeader)) {
-        parsed.protectedHeader = protectedHeader;
-      }
-      this.#last = parsed;
+    if (!isFlat(parsed.payload) || !isFlat(parsed.protectedHeader)) {
+      this.#keep([id, json, undefined, json.length]);
+      return parsed;
     }
-    this.#templates.set(id, flat ? parsed : json);
-    this.#lengths.set(id, json.length);
-    this.#length += json.length;
-    for (const [oldest, length] of this.#lengths) {
-      if (this.#length <= this.#maxLength) {
-        break;
-      }
-      this.#templates.delete(oldest);
-      this.#lengths.delete(oldest);
-      this.#length -= length;
+    const { payload, protectedHeader } = this.#last;
+    shareTexts(parsed.payload, payload);
+    if (isEqual(parsed.protectedHeader, protectedHeader)) {
+      parsed.protectedHeader = protectedHeader;
     }
-    return flat ? copyOf(parsed) : parsed;
+    this.#last = parsed;
+    this.#keep([id, parsed.payload, parsed.protectedHeader, json.length]);
+    return copyOf(parsed.payload, parsed.protectedHeader);
+  }
+
+  /** @param {[id: number, payload: unknown, header: unknown, length: number]} template */
+  #keep(template) {
+    const [id, , , length] = template;
+    const most = this.#maxLength / Templates.#SHORTEST;
+    while (this.#slots[FIELDS * (id & this.#mask)] !== undefined && this.#mask + 1 < most) {
+      this.#double();
+    }
+    this.#empty(id & this.#mask);
+    put(this.#slots, id & this.#mask, template);
+    this.#length += length;
+    while (this.#length > this.#maxLength) {
+      this.#empty(this.#hand);
+      this.#hand = (this.#hand + 1) & this.#mask;
+    }
+  }
+
+  #double() {
+    const slots = this.#slots;
+    this.#mask = 2 * this.#mask + 1;
+    this.#slots = emptySlots(this.#mask + 1);
+    this.#hand = 0;
+    for (let at = 0; at < slots.length; at += FIELDS) {
+      if (slots[at] !== undefined) {
+        put(this.#slots, slots[at] & this.#mask, slots.slice(at, at + FIELDS));
+      }
+    }
+  }
+
+  /** @param {number} slot */
+  #empty(slot) {
+    const at = FIELDS * slot;
+    this.#length -= this.#slots[at + 3] ?? 0;
+    this.#slots.fill(undefined, at, at + FIELDS);
+  }
+}
+
+/**
+ * Without holes, for what a hole holds is up to `Array.prototype`.
+ *
+ * @param {number} count
+ */
+function emptySlots(count) {
+  return Array(FIELDS * count).fill(undefined);
+}
+
+/**
+ * @param {any[]} slots
+ * @param {number} slot
+ * @param {any[]} fields
+ */
+function put(slots, slot, fields) {
+  for (const [at, field] of fields.entries()) {
+    slots[FIELDS * slot + at] = field;
   }
 }
 
 /** @typedef {{ payload: object, protectedHeader: object }} Verified */
 
-/** @param {Verified} verified */
-function copyOf({ payload, protectedHeader }) {
+/**
+ * @param {object} payload
+ * @param {object} protectedHeader
+ */
+function copyOf(payload, protectedHeader) {
   return { payload: { ...payload }, protectedHeader: { ...protectedHeader } };
 }
 

@@ -2,7 +2,10 @@
 //! kind can be taken for one of the second.
 
 use std::ptr;
-use std::sync::{Arc, Weak};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+
+use triomphe::HeaderSlice;
 
 use crate::claims::{Claims, Policy};
 use crate::error::{Code, Error, Result};
@@ -20,14 +23,18 @@ pub struct UnverifiedJwt {
 }
 
 /// A token whose signature was found good, and the key that it was good under. The payload is in the
-/// text, and whoever wants it besides decodes it again.
-pub struct VerifiedJwt {
-    text: Arc<str>,
+/// text, and whoever wants it besides decodes it again. All in one piece of memory, with the text at its end:
+/// once tokens are many, it is the number of places to read from that counts.
+#[derive(Clone)]
+pub struct VerifiedJwt(triomphe::Arc<HeaderSlice<Facts, str>>);
+
+struct Facts {
     header: Arc<Header>,
     claims: Claims,
     signed_by: Point,
     /// The set that the key was in. Weak, and not an address, which a later set could have.
     keys: Weak<KeySet>,
+    id: OnceLock<u64>,
 }
 
 impl UnverifiedJwt {
@@ -61,52 +68,68 @@ impl UnverifiedJwt {
             Error::new(Code::JwtInvalid, "JWT Claims Set must be a top-level JSON object")
         })?;
         let signed_by = key.point;
-        let (text, header) = self.token.into_parts();
         let keys = Arc::downgrade(keys);
-        Ok((VerifiedJwt { text, header, claims, signed_by, keys }, payload))
+        let header = Arc::clone(&self.token.header);
+        let facts = Facts { header, claims, signed_by, keys, id: OnceLock::new() };
+        let jwt = triomphe::Arc::from_header_and_str(facts, self.token.text());
+        Ok((VerifiedJwt(jwt), payload))
     }
 }
 
 impl VerifiedJwt {
-    pub fn text(&self) -> &Arc<str> {
-        &self.text
+    pub fn text(&self) -> &str {
+        &self.0.slice
     }
 
     pub fn kid(&self) -> &Kid {
-        &self.header.kid
+        &self.facts().header.kid
     }
 
-    /// Whether the key that it is good under still counts. In the very set that it was in, it does.
-    pub fn is_signed_by(&self, keys: &Arc<KeySet>) -> bool {
-        ptr::eq(self.keys.as_ptr(), Arc::as_ptr(keys))
-            || keys.holds(&self.header.kid, &self.signed_by)
-    }
-
-    pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
-        self.claims.excluded_user_type(policy)
-    }
-
-    pub fn validate(&self, policy: &Policy, now_seconds: f64) -> Result<()> {
-        self.claims.validate(policy, now_seconds)
-    }
-
-    /// For a policy that will validate it again: see [`Claims::intern`].
-    pub fn intern(&mut self, policy: &Policy) {
-        self.claims.intern(policy);
+    pub fn header(&self) -> &Arc<Header> {
+        &self.facts().header
     }
 
     /// As JSON text.
     pub fn payload(&self) -> String {
-        token::payload(&self.text).and_then(json::text).unwrap_or_default()
+        token::payload(self.text()).and_then(json::text).unwrap_or_default()
     }
 
-    pub fn header(&self) -> &Arc<Header> {
-        &self.header
+    /// Never that of another token in this process. Given out when it is first asked for, so that those in
+    /// use follow on one another, however many tokens never come again.
+    pub fn id(&self) -> u64 {
+        static NEXT: AtomicU64 = AtomicU64::new(1);
+        *self.facts().id.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Whether the key that it is good under still counts. In the very set that it was in, it does.
+    pub fn is_signed_by(&self, keys: &Arc<KeySet>) -> bool {
+        let Facts { signed_by, keys: own, .. } = self.facts();
+        ptr::eq(own.as_ptr(), Arc::as_ptr(keys)) || keys.holds(self.kid(), signed_by)
+    }
+
+    pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
+        self.facts().claims.excluded_user_type(policy)
+    }
+
+    pub fn validate(&self, policy: &Policy, now_seconds: f64) -> Result<()> {
+        self.facts().claims.validate(policy, now_seconds)
+    }
+
+    /// For a policy that will validate it again, before anybody else has it: see [`Claims::intern`].
+    pub fn intern(&mut self, policy: &Policy) {
+        if let Some(jwt) = triomphe::Arc::get_mut(&mut self.0) {
+            jwt.header.claims.intern(policy);
+        }
     }
 
     /// Bytes that it takes, more or less.
     pub fn size(&self) -> usize {
-        size_of::<Self>() + self.text.len() + self.header.size() + self.claims.size()
+        let Facts { header, claims, .. } = self.facts();
+        size_of::<Facts>() + self.text().len() + header.size() + claims.size()
+    }
+
+    fn facts(&self) -> &Facts {
+        &self.0.header
     }
 }
 

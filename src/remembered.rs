@@ -7,7 +7,6 @@
 
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use quick_cache::sync::Cache;
@@ -17,14 +16,7 @@ use crate::counts::CacheStats;
 use crate::jwt::VerifiedJwt;
 
 /// One per capacity, shared by all threads.
-pub struct Remembered(Cache<ByText, Entry, Bytes>);
-
-#[derive(Debug, Clone)]
-pub struct Entry {
-    pub jwt: Arc<VerifiedJwt>,
-    /// Never used again for another token in this process.
-    pub id: u64,
-}
+pub struct Remembered(Cache<ByText, VerifiedJwt, Bytes>);
 
 impl Remembered {
     pub fn of(capacity: u64) -> Option<Arc<Self>> {
@@ -43,12 +35,12 @@ impl Remembered {
         Some(Arc::clone(remembered))
     }
 
-    pub fn get(&self, text: &str) -> Option<Entry> {
+    pub fn get(&self, text: &str) -> Option<VerifiedJwt> {
         self.0.get(&Text(text))
     }
 
     /// Without a trace in the statistics.
-    pub fn peek(&self, text: &str) -> Option<Entry> {
+    pub fn peek(&self, text: &str) -> Option<VerifiedJwt> {
         self.0.peek(&Text(text))
     }
 
@@ -64,10 +56,7 @@ impl Remembered {
     }
 
     pub fn insert(&self, jwt: VerifiedJwt) {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
-        let text = ByText(Arc::clone(jwt.text()));
-        let id = NEXT.fetch_add(1, Ordering::Relaxed);
-        self.0.insert(text, Entry { jwt: jwt.into(), id });
+        self.0.insert(ByText(jwt.clone()), jwt);
     }
 }
 
@@ -78,8 +67,8 @@ impl std::fmt::Debug for Remembered {
     }
 }
 
-/// A token, as the key that it is found by. The text itself, for a pointer less on the way to it.
-struct ByText(Arc<str>);
+/// A token, as the key that it is found by.
+struct ByText(VerifiedJwt);
 
 /// A token that is looked for.
 struct Text<'a>(&'a str);
@@ -91,7 +80,7 @@ fn hash_end<H: Hasher>(text: &str, state: &mut H) {
 
 impl Hash for ByText {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        hash_end(&self.0, state);
+        hash_end(self.0.text(), state);
     }
 }
 
@@ -103,7 +92,7 @@ impl Hash for Text<'_> {
 
 impl PartialEq for ByText {
     fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
+        self.0.text() == other.0.text()
     }
 }
 
@@ -111,19 +100,19 @@ impl Eq for ByText {}
 
 impl Equivalent<ByText> for Text<'_> {
     fn equivalent(&self, key: &ByText) -> bool {
-        *self.0 == *key.0
+        self.0 == key.0.text()
     }
 }
 
 #[derive(Clone)]
 struct Bytes;
 
-impl Weighter<ByText, Entry> for Bytes {
-    fn weight(&self, _: &ByText, entry: &Entry) -> u64 {
+impl Weighter<ByText, VerifiedJwt> for Bytes {
+    fn weight(&self, _: &ByText, jwt: &VerifiedJwt) -> u64 {
         /// The cache's own slots, and what the allocator leaves unused: glibc has an arena for each
         /// thread, and what one of them has free is of no use to another.
         const OVERHEAD: usize = 1_024;
-        (entry.jwt.size() + OVERHEAD) as u64
+        (jwt.size() + OVERHEAD) as u64
     }
 }
 
@@ -172,7 +161,7 @@ mod tests {
         let hot: Vec<String> = (0..HOT)
             .map(|n| {
                 let jwt = issuer.jwt(n);
-                let text = jwt.text().as_ref().to_owned();
+                let text = jwt.text().to_owned();
                 remembered.insert(jwt);
                 text
             })
@@ -208,7 +197,7 @@ mod tests {
     fn whole_tokens_are_compared() {
         let remembered = Remembered::of(64 * 1_024).unwrap();
         let jwt = Issuer::new().jwt(0);
-        let text = jwt.text().as_ref().to_owned();
+        let text = jwt.text().to_owned();
         remembered.insert(jwt);
         assert!(remembered.get(&text).is_some());
         for other in [format!("A{}", &text[1..]), format!("{text}A"), text[1..].to_owned()] {

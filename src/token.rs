@@ -70,10 +70,6 @@ impl Token {
         &self.text
     }
 
-    pub fn into_parts(self) -> (Arc<str>, Arc<Header>) {
-        (self.text, self.header)
-    }
-
     /// What was signed: the encoded header, a dot, the encoded payload.
     pub fn signing_input(&self) -> &str {
         self.text.get(..self.last_dot).unwrap_or_default()

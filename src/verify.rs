@@ -8,9 +8,9 @@ use crate::clock::{self, Millis};
 use crate::config::{Config, Options, Users};
 use crate::counts::{CacheStats, Counts};
 use crate::error::{Code, Error, Party, Result, quote};
-use crate::jwt::UnverifiedJwt;
+use crate::jwt::{UnverifiedJwt, VerifiedJwt};
 use crate::project::UserType;
-use crate::remembered::{Entry, Remembered};
+use crate::remembered::Remembered;
 use crate::token::{Header, Kid};
 use crate::users::{self, Sharing};
 
@@ -43,7 +43,7 @@ pub struct Verified {
 #[derive(Debug)]
 pub enum Known {
     /// It was seen before, and is good.
-    Good(Entry),
+    Good(VerifiedJwt),
     New(Box<Opened>),
 }
 
@@ -93,30 +93,37 @@ impl Client {
     /// As far as it goes without waiting, and without cryptography.
     pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<Known> {
         match self.recall(text, current_date)? {
-            Some(entry) => Ok(Known::Good(entry)),
+            Some(jwt) => Ok(Known::Good(jwt)),
             None => self.open(text.into()).map(|opened| Known::New(opened.into())),
         }
     }
 
     /// A token that was seen before, if the key that it was good under still counts.
-    pub fn recall(&self, text: &str, current_date: Option<f64>) -> Result<Option<Entry>> {
-        let entry = self.remembered.as_ref().and_then(|remembered| remembered.get(text));
-        let entry = self.still_good(entry, current_date)?;
-        if entry.is_some() {
+    pub fn recall(&self, text: &str, current_date: Option<f64>) -> Result<Option<VerifiedJwt>> {
+        let jwt = self.remembered.as_ref().and_then(|remembered| remembered.get(text));
+        let jwt = self.still_good(jwt, current_date)?;
+        if jwt.is_some() {
             self.counts.remembered.add_one();
         }
-        Ok(entry)
+        Ok(jwt)
     }
 
     /// The same once more, for a verification that is counted already.
-    pub fn recall_again(&self, text: &str, current_date: Option<f64>) -> Result<Option<Entry>> {
-        let entry = self.remembered.as_ref().and_then(|remembered| remembered.peek(text));
-        self.still_good(entry, current_date)
+    pub fn recall_again(
+        &self,
+        text: &str,
+        current_date: Option<f64>,
+    ) -> Result<Option<VerifiedJwt>> {
+        let jwt = self.remembered.as_ref().and_then(|remembered| remembered.peek(text));
+        self.still_good(jwt, current_date)
     }
 
-    fn still_good(&self, entry: Option<Entry>, current_date: Option<f64>) -> Result<Option<Entry>> {
-        let Some(entry) = entry else { return Ok(None) };
-        let Entry { jwt, .. } = &entry;
+    fn still_good(
+        &self,
+        jwt: Option<VerifiedJwt>,
+        current_date: Option<f64>,
+    ) -> Result<Option<VerifiedJwt>> {
+        let Some(jwt) = jwt else { return Ok(None) };
         let Config { limits, policy, .. } = &self.config;
         let has_key = |set: &Arc<Snapshot>| jwt.is_signed_by(&set.keys);
         if !self.keys.is_fresh_and(*limits, has_key)
@@ -126,7 +133,7 @@ impl Client {
         }
         admit(jwt.excluded_user_type(policy))?;
         jwt.validate(policy, now_seconds(current_date))?;
-        Ok(Some(entry))
+        Ok(Some(jwt))
     }
 
     /// A token that is new.
@@ -174,7 +181,7 @@ impl Client {
 
     /// The user of a token that is good as far as can be told here.
     pub async fn get_user(&self, known: Known, users: &Arc<Users>, call: Call) -> Result<Arc<str>> {
-        let token = Arc::clone(known.text());
+        let token = known.text();
         // Waiting for keys must leave time for the API, which can judge the token as well.
         let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
         let verified = match known {
@@ -203,18 +210,18 @@ impl Client {
     }
 }
 
-impl Entry {
-    pub fn verified(&self) -> Verified {
-        Verified { header: Arc::clone(self.jwt.header()), payload: self.jwt.payload() }
+impl From<VerifiedJwt> for Verified {
+    fn from(jwt: VerifiedJwt) -> Self {
+        Self { header: Arc::clone(jwt.header()), payload: jwt.payload() }
     }
 }
 
 impl Known {
-    fn text(&self) -> &Arc<str> {
+    fn text(&self) -> Arc<str> {
         match self {
-            Self::Good(entry) => entry.jwt.text(),
+            Self::Good(jwt) => jwt.text().into(),
             Self::New(opened) => match &**opened {
-                Opened::WithKeys(jwt, _) | Opened::Keyless(jwt) => jwt.text(),
+                Opened::WithKeys(jwt, _) | Opened::Keyless(jwt) => Arc::clone(jwt.text()),
             },
         }
     }

@@ -147,12 +147,12 @@ fn verify(
     batch: &Mutex<Jobs>,
 ) -> Result<Verdict> {
     if let How::Recall = how {
-        if let Some(entry) = client.recall_again(text, current_date)? {
-            return Ok(Either5::B(Json(outcome::json(&entry.verified()))));
+        if let Some(jwt) = client.recall_again(text, current_date)? {
+            return Ok(Either5::B(Json(outcome::json(&jwt.into()))));
         }
-    } else if let Some(entry) = client.recall(text, current_date)? {
+    } else if let Some(jwt) = client.recall(text, current_date)? {
         #[allow(clippy::cast_precision_loss)]
-        return Ok(Either5::A(entry.id as f64));
+        return Ok(Either5::A(jwt.id() as f64));
     }
     let job = Job { client: Arc::clone(client), text: text.into(), current_date };
     if let How::Gather(ticket) = how {

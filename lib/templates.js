@@ -3,6 +3,8 @@
 /** What a slot has: the number of a token, its payload and its header, and the length of both as JSON. */
 const FIELDS = 4;
 const FEWEST_SLOTS = 64;
+/** As it was when this was loaded. */
+const { hasOwn } = Object;
 
 /**
  * Results of remembered tokens, by the number that the native side gave them, to be copied for each
@@ -75,7 +77,7 @@ class Templates {
     /** @type {Verified} */
     const parsed = JSON.parse(json);
     if (!isFlat(parsed.payload) || !isFlat(parsed.protectedHeader)) {
-      this.#keep([id, json, undefined, json.length]);
+      this.#keep(id, json, undefined, json.length);
       return parsed;
     }
     const { payload, protectedHeader } = this.#last;
@@ -84,19 +86,27 @@ class Templates {
       parsed.protectedHeader = protectedHeader;
     }
     this.#last = parsed;
-    this.#keep([id, parsed.payload, parsed.protectedHeader, json.length]);
+    this.#keep(id, parsed.payload, parsed.protectedHeader, json.length);
     return copyOf(parsed.payload, parsed.protectedHeader);
   }
 
-  /** @param {[id: number, payload: unknown, header: unknown, length: number]} template */
-  #keep(template) {
-    const [id, , , length] = template;
+  /**
+   * @param {number} id
+   * @param {unknown} payload
+   * @param {unknown} header
+   * @param {number} length
+   */
+  #keep(id, payload, header, length) {
     const most = this.#maxLength / Templates.#SHORTEST;
     while (this.#slots[FIELDS * (id & this.#mask)] !== undefined && this.#mask + 1 < most) {
       this.#double();
     }
     this.#empty(id & this.#mask);
-    put(this.#slots, id & this.#mask, template);
+    const at = FIELDS * (id & this.#mask);
+    this.#slots[at] = id;
+    this.#slots[at + 1] = payload;
+    this.#slots[at + 2] = header;
+    this.#slots[at + 3] = length;
     this.#length += length;
     while (this.#length > this.#maxLength) {
       this.#empty(this.#hand);
@@ -109,9 +119,12 @@ class Templates {
     this.#mask = 2 * this.#mask + 1;
     this.#slots = emptySlots(this.#mask + 1);
     this.#hand = 0;
-    for (let at = 0; at < slots.length; at += FIELDS) {
-      if (slots[at] !== undefined) {
-        put(this.#slots, slots[at] & this.#mask, slots.slice(at, at + FIELDS));
+    for (let from = 0; from < slots.length; from += FIELDS) {
+      if (slots[from] !== undefined) {
+        const to = FIELDS * (slots[from] & this.#mask);
+        for (let field = 0; field < FIELDS; field += 1) {
+          this.#slots[to + field] = slots[from + field];
+        }
       }
     }
   }
@@ -133,17 +146,6 @@ function emptySlots(count) {
   return Array(FIELDS * count).fill(undefined);
 }
 
-/**
- * @param {any[]} slots
- * @param {number} slot
- * @param {any[]} fields
- */
-function put(slots, slot, fields) {
-  for (const [at, field] of fields.entries()) {
-    slots[FIELDS * slot + at] = field;
-  }
-}
-
 /** @typedef {{ payload: object, protectedHeader: object }} Verified */
 
 /**
@@ -156,19 +158,26 @@ function copyOf(payload, protectedHeader) {
 
 /** @param {object} object */
 function isFlat(object) {
-  return Object.values(object).every((value) => Object(value) !== value);
+  for (const value of Object.values(object)) {
+    if (typeof value === 'object' && value !== null) {
+      return false;
+    }
+  }
+  return true;
 }
 
 /**
  * Of flat objects, in the same order.
  *
- * @param {object} one
- * @param {object} other
+ * @param {any} one
+ * @param {any} other
  */
 function isEqual(one, other) {
-  const [members, others] = [Object.entries(one).flat(), Object.entries(other).flat()];
+  const names = Object.keys(one);
+  const others = Object.keys(other);
   return (
-    members.length === others.length && members.every((member, at) => Object.is(member, others[at]))
+    names.length === others.length &&
+    names.every((name, at) => name === others[at] && Object.is(one[name], other[name]))
   );
 }
 
@@ -182,9 +191,8 @@ function isEqual(one, other) {
 function shareTexts(object, other) {
   for (const name of Object.keys(object)) {
     const text = object[name];
-    const known = Object.hasOwn(other, name) ? other[name] : undefined;
-    if (typeof text === 'string' && text === known) {
-      object[name] = known;
+    if (typeof text === 'string' && hasOwn(other, name) && text === other[name]) {
+      object[name] = other[name];
     }
   }
 }

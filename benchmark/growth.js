@@ -49,6 +49,7 @@ const parts = {
    */
   async tokens() {
     const project = projectOf(randomUUID());
+    const { projectId } = project;
     const all = Array.from({ length: 100_000 }, () => mint(project));
     const counts = ['1', '1000', '10000', '100000'];
     const some = (items, count) => sample(items.slice(0, count), 50_000);
@@ -56,7 +57,6 @@ const parts = {
     for (const count of counts) {
       // Another bound is another cache.
       const tokenCacheBytes = 400 * MIB + Number(count);
-      const { projectId } = project;
       const client = new StackAuth({ projectId, baseUrl, keys, tokenCacheBytes });
       verifiers[count] = (token) => client.verifyJwt(token);
       await inFlight(64, all.slice(0, count), verifiers[count]);

@@ -2,6 +2,7 @@
 
 /** What a slot has: the number of a token, its payload and its header, and the length of both as JSON. */
 const FIELDS = 4;
+const EMPTY = [undefined, undefined, undefined, 0];
 const FEWEST_SLOTS = 64;
 /** As it was when this was loaded. */
 const { hasOwn } = Object;
@@ -9,8 +10,7 @@ const { hasOwn } = Object;
 /**
  * Results of remembered tokens, by the number that the native side gave them, to be copied for each
  * call: a copy takes a twentieth of the time that parsing takes. Bounded by the length of the JSON. The
- * last bits of a number tell its slot: numbers follow on one another, so those in use seldom meet, and
- * an array takes less memory to be read than a `Map` does.
+ * last bits of a number are its slot: numbers follow on one another, so those in use seldom collide.
  */
 class Templates {
   /**
@@ -18,14 +18,14 @@ class Templates {
    * usual length that the native side remembers, for what is left over is parsed at each call.
    */
   static #SHARE = 3 / 8;
-  /** Shorter than the JSON of a token is, so that there is a slot for each. */
-  static #SHORTEST = 384;
+  /** `#SHARE` of what a token weighs at the least, 1,024 bytes (src/remembered.rs): a slot for each. */
+  static #LENGTH_PER_SLOT = 384;
   static #DEFAULT_BYTES = 16 * 1_024 * 1_024;
   /** @type {Map<number, Templates>} */
   static #all = new Map();
 
   /** A payload is copied each time; where it is a text, with objects inside, that is parsed. @type {any[]} */
-  #slots = emptySlots(FEWEST_SLOTS);
+  #slots = Array(FIELDS * FEWEST_SLOTS).fill(undefined);
   #mask = FEWEST_SLOTS - 1;
   #length = 0;
   /** @type {number} */
@@ -77,7 +77,7 @@ class Templates {
     /** @type {Verified} */
     const parsed = JSON.parse(json);
     if (!isFlat(parsed.payload) || !isFlat(parsed.protectedHeader)) {
-      this.#keep(id, json, undefined, json.length);
+      this.#keep([id, json, undefined, json.length]);
       return parsed;
     }
     const { payload, protectedHeader } = this.#last;
@@ -86,30 +86,20 @@ class Templates {
       parsed.protectedHeader = protectedHeader;
     }
     this.#last = parsed;
-    this.#keep(id, parsed.payload, parsed.protectedHeader, json.length);
+    this.#keep([id, parsed.payload, parsed.protectedHeader, json.length]);
     return copyOf(parsed.payload, parsed.protectedHeader);
   }
 
-  /**
-   * @param {number} id
-   * @param {unknown} payload
-   * @param {unknown} header
-   * @param {number} length
-   */
-  #keep(id, payload, header, length) {
-    const most = this.#maxLength / Templates.#SHORTEST;
+  /** @param {[id: number, payload: unknown, header: unknown, length: number]} template */
+  #keep(template) {
+    const [id] = template;
+    const most = this.#maxLength / Templates.#LENGTH_PER_SLOT;
     while (this.#slots[FIELDS * (id & this.#mask)] !== undefined && this.#mask + 1 < most) {
       this.#double();
     }
-    this.#empty(id & this.#mask);
-    const at = FIELDS * (id & this.#mask);
-    this.#slots[at] = id;
-    this.#slots[at + 1] = payload;
-    this.#slots[at + 2] = header;
-    this.#slots[at + 3] = length;
-    this.#length += length;
+    this.#put(id & this.#mask, template);
     while (this.#length > this.#maxLength) {
-      this.#empty(this.#hand);
+      this.#put(this.#hand, EMPTY);
       this.#hand = (this.#hand + 1) & this.#mask;
     }
   }
@@ -117,33 +107,23 @@ class Templates {
   #double() {
     const slots = this.#slots;
     this.#mask = 2 * this.#mask + 1;
-    this.#slots = emptySlots(this.#mask + 1);
-    this.#hand = 0;
-    for (let from = 0; from < slots.length; from += FIELDS) {
-      if (slots[from] !== undefined) {
-        const to = FIELDS * (slots[from] & this.#mask);
-        for (let field = 0; field < FIELDS; field += 1) {
-          this.#slots[to + field] = slots[from + field];
-        }
+    this.#slots = Array(2 * slots.length).fill(undefined);
+    this.#length = 0;
+    for (let at = 0; at < slots.length; at += FIELDS) {
+      if (slots[at] !== undefined) {
+        this.#put(slots[at] & this.#mask, slots.slice(at, at + FIELDS));
       }
     }
   }
 
-  /** @param {number} slot */
-  #empty(slot) {
-    const at = FIELDS * slot;
-    this.#length -= this.#slots[at + 3] ?? 0;
-    this.#slots.fill(undefined, at, at + FIELDS);
+  /**
+   * @param {number} slot
+   * @param {any[]} template
+   */
+  #put(slot, template) {
+    const [, , , dropped = 0] = this.#slots.splice(FIELDS * slot, FIELDS, ...template);
+    this.#length += template[3] - dropped;
   }
-}
-
-/**
- * Without holes, for what a hole holds is up to `Array.prototype`.
- *
- * @param {number} count
- */
-function emptySlots(count) {
-  return Array(FIELDS * count).fill(undefined);
 }
 
 /** @typedef {{ payload: object, protectedHeader: object }} Verified */

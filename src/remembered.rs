@@ -194,6 +194,15 @@ mod tests {
     }
 
     #[test]
+    fn numbers_follow_on_one_another_as_they_are_asked_for() {
+        let issuer = Issuer::new();
+        let [one, _, other] = [0, 1, 2].map(|n| issuer.jwt(n));
+        let id = one.id();
+        assert_eq!(other.id(), id + 1);
+        assert_eq!(one.clone().id(), id);
+    }
+
+    #[test]
     fn whole_tokens_are_compared() {
         let remembered = Remembered::of(64 * 1_024).unwrap();
         let jwt = Issuer::new().jwt(0);

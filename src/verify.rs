@@ -109,13 +109,10 @@ impl Client {
     }
 
     /// The same once more, for a verification that is counted already.
-    pub fn recall_again(
-        &self,
-        text: &str,
-        current_date: Option<f64>,
-    ) -> Result<Option<VerifiedJwt>> {
+    pub fn recall_again(&self, text: &str, current_date: Option<f64>) -> Result<Option<Verified>> {
         let jwt = self.remembered.as_ref().and_then(|remembered| remembered.peek(text));
-        self.still_good(jwt, current_date)
+        let jwt = self.still_good(jwt, current_date)?;
+        Ok(jwt.map(|jwt| Verified { header: Arc::clone(jwt.header()), payload: jwt.payload() }))
     }
 
     fn still_good(
@@ -152,16 +149,16 @@ impl Client {
     /// A token that is good, and remembered from now on.
     pub fn check(
         &self,
-        jwt: UnverifiedJwt,
+        mut jwt: UnverifiedJwt,
         snapshot: &Snapshot,
         current_date: Option<f64>,
     ) -> Result<Verified> {
-        let (mut jwt, payload) = jwt.verify(&snapshot.keys)?;
+        jwt.intern(&self.config.policy);
+        let (jwt, payload) = jwt.verify(&snapshot.keys)?;
         jwt.validate(&self.config.policy, now_seconds(current_date))?;
         self.counts.new.add_one();
         let header = Arc::clone(jwt.header());
         if let Some(remembered) = &self.remembered {
-            jwt.intern(&self.config.policy);
             remembered.insert(jwt);
         }
         Ok(Verified { header, payload })
@@ -181,7 +178,7 @@ impl Client {
 
     /// The user of a token that is good as far as can be told here.
     pub async fn get_user(&self, known: Known, users: &Arc<Users>, call: Call) -> Result<Arc<str>> {
-        let token = known.text();
+        let token: Arc<str> = known.text().into();
         // Waiting for keys must leave time for the API, which can judge the token as well.
         let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
         let verified = match known {
@@ -210,18 +207,12 @@ impl Client {
     }
 }
 
-impl From<VerifiedJwt> for Verified {
-    fn from(jwt: VerifiedJwt) -> Self {
-        Self { header: Arc::clone(jwt.header()), payload: jwt.payload() }
-    }
-}
-
 impl Known {
-    fn text(&self) -> Arc<str> {
+    fn text(&self) -> &str {
         match self {
-            Self::Good(jwt) => jwt.text().into(),
+            Self::Good(jwt) => jwt.text(),
             Self::New(opened) => match &**opened {
-                Opened::WithKeys(jwt, _) | Opened::Keyless(jwt) => Arc::clone(jwt.text()),
+                Opened::WithKeys(jwt, _) | Opened::Keyless(jwt) => jwt.text(),
             },
         }
     }

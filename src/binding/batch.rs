@@ -147,8 +147,8 @@ fn verify(
     batch: &Mutex<Jobs>,
 ) -> Result<Verdict> {
     if let How::Recall = how {
-        if let Some(jwt) = client.recall_again(text, current_date)? {
-            return Ok(Either5::B(Json(outcome::json(&jwt.into()))));
+        if let Some(verified) = client.recall_again(text, current_date)? {
+            return Ok(Either5::B(Json(outcome::json(&verified))));
         }
     } else if let Some(jwt) = client.recall(text, current_date)? {
         #[allow(clippy::cast_precision_loss)]

@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 
 import { describe, expect, test } from 'vitest';
 import { verifyJwt } from '../index.js';
+import { AS_JWK } from '../stress/tokens.js';
 import { answerKeys, failure, startIssuer, statsOf, times } from './support/cache-issuer.js';
 import { sendJson } from './support/stand-in.js';
 
@@ -55,9 +56,12 @@ describe('a body', () => {
 });
 
 describe('a key that cannot be used', () => {
-  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey;
-  const p384 = generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey;
-  const secp256k1 = generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey;
+  const { publicKey: rsa } = generateKeyPairSync('rsa', { modulusLength: 2048, ...AS_JWK });
+  const { publicKey: p384 } = generateKeyPairSync('ec', { namedCurve: 'P-384', ...AS_JWK });
+  const { publicKey: secp256k1 } = generateKeyPairSync('ec', {
+    namedCurve: 'secp256k1',
+    ...AS_JWK,
+  });
   const of32 = (byte: number) => Buffer.alloc(32, byte).toString('base64url');
 
   test.each<[string, unknown]>([
@@ -66,9 +70,9 @@ describe('a key that cannot be used', () => {
     ['a string', 'key'],
     ['an array', []],
     ['of no type', { kty: undefined }],
-    ['RSA', rsa.export({ format: 'jwk' })],
-    ['on P-384', p384.export({ format: 'jwk' })],
-    ['on secp256k1', secp256k1.export({ format: 'jwk' })],
+    ['RSA', rsa],
+    ['on P-384', p384],
+    ['on secp256k1', secp256k1],
     ['on a curve of another name', { crv: 'P-384' }],
     ['symmetric', { kty: 'oct', k: of32(1) }],
     ['off the curve', { x: of32(1), y: of32(1) }],

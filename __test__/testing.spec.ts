@@ -434,4 +434,18 @@ describe('the end', () => {
     expect(stdout.trim()).toBe('true 400');
     expect(performance.now() - started).toBeLessThan(15_000);
   });
+
+  test('does not wait for ever where the garbage collector comes in between', async () => {
+    const code = `
+      const { Keys } = require('./lib/testing/keys.js');
+      const keys = new Keys(['a']);
+      for (let n = 0; n < 500; n += 1) {
+        keys.rotate(true);
+        for (let n = 0; n < 20; n += 1) keys.jwks(['a']);
+      }`;
+    await run(process.execPath, ['--max-semi-space-size=1', '-e', code], {
+      cwd: root,
+      timeout: 30_000,
+    });
+  }, 40_000);
 });

@@ -1,22 +1,28 @@
 // Keys and tokens as Stack Auth makes them, signed where they are needed: a run needs some hundred thousand.
 
-import { generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 
 /**
- * @typedef {{ jwk: object, kid: string, key: import('node:crypto').KeyObject }} Signer
+ * @typedef {{ jwk: Record<string, unknown>, kid: string, key: import('node:crypto').KeyObject }} Signer
  * @typedef {{ projectId: string, baseUrl: string }} Project
  */
+
+/** @type {any} of generated keys, for Node 20 can hang where one is exported later: see lib/testing/keys.js */
+const encoding = { format: 'jwk' };
+export const AS_JWK = { publicKeyEncoding: encoding, privateKeyEncoding: encoding };
 
 /**
  * @param {string} kid
  * @returns {Signer}
  */
 export function newSigner(kid) {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256', ...AS_JWK });
+  /** @type {any} */
+  const { publicKey, privateKey } = pair;
   return {
     kid,
-    jwk: { ...publicKey.export({ format: 'jwk' }), alg: 'ES256', kid },
-    key: privateKey,
+    jwk: { ...publicKey, alg: 'ES256', kid },
+    key: createPrivateKey({ key: privateKey, format: 'jwk' }),
   };
 }
 

@@ -1,16 +1,16 @@
 // Verifies 200,000 tokens, of which a twenty-fifth fits into the cache, and prints what was seen.
 
-import { generateKeyPairSync, sign } from 'node:crypto';
+import { sign } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 
 import { StackAuth } from '../../index.js';
+import { newSigner } from '../../stress/tokens.js';
 
 const TOKENS = 200_000;
 const AT_ONCE = 500;
 const tokenCacheBytes = 16 * 2 ** 20;
 
-const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-const jwk = { ...publicKey.export({ format: 'jwk' }), kid: 'k' };
+const { jwk, key } = newSigner('k');
 const [projectId, baseUrl] = ['eviction', 'http://127.0.0.1:1'];
 const keys = { jwks: { keys: [jwk] }, uat: Date.now() };
 /** @param {object} content */
@@ -23,10 +23,7 @@ const padding = 'x'.repeat(300);
 function mint(n) {
   const iss = `${baseUrl}/api/v1/projects/${projectId}`;
   const input = `${header}.${encode({ iss, aud: projectId, sub: `${n}`, exp, padding })}`;
-  const signature = sign('sha256', Buffer.from(input), {
-    key: privateKey,
-    dsaEncoding: 'ieee-p1363',
-  });
+  const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' });
   return `${input}.${signature.toString('base64url')}`;
 }
 

@@ -1,10 +1,11 @@
 import type { KeyObject } from 'node:crypto';
-import { createPrivateKey, sign as createSignature, generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, sign as createSignature } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { inspect } from 'node:util';
 import type { JWK } from 'jose';
 import { expect } from 'vitest';
 import { StackAuthError, type VerifyJwtOptions, verifyJwt } from '../../index.js';
+import { newSigner as newKey } from '../../stress/tokens.js';
 import { type StandIn, sendJson } from './stand-in.js';
 
 // Its CommonJS build: the ESM one does not resolve in Node.
@@ -20,8 +21,9 @@ export interface Signer {
 
 /** A new key, of our own. */
 export function newSigner(kid: string): Signer {
-  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  return { jwk: { ...(publicKey.export({ format: 'jwk' }) as JWK), kid }, key: privateKey };
+  const { jwk, key } = newKey(kid);
+  const { alg: _, ...rest } = jwk as JWK;
+  return { jwk: rest, key };
 }
 
 /** The two keys that Stack Auth derives from the stand-in's project and the secret that signs. */

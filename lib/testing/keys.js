@@ -1,6 +1,13 @@
 'use strict';
 
-const { generateKeyPairSync, randomBytes, sign, verify } = require('node:crypto');
+const {
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+  verify,
+} = require('node:crypto');
 
 /**
  * @import { KeyObject } from 'node:crypto'
@@ -68,10 +75,19 @@ class Keys {
   }
 }
 
-/** @returns {Pair} */
+/**
+ * By way of a JWK: Node 20 can hang for ever where a key is exported that it generated itself, if the garbage
+ * collector then drops the job that did so.
+ *
+ * @returns {Pair}
+ */
 function newPair() {
   const kid = randomBytes(9).toString('base64url');
-  return { kid, ...generateKeyPairSync('ec', { namedCurve: 'P-256' }) };
+  const encoding = /** @type {any} */ ({ format: 'jwk' });
+  const encodings = { publicKeyEncoding: encoding, privateKeyEncoding: encoding };
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', ...encodings });
+  const jwk = { key: /** @type {any} */ (privateKey), format: /** @type {const} */ ('jwk') };
+  return { kid, publicKey: createPublicKey(jwk), privateKey: createPrivateKey(jwk) };
 }
 
 /**

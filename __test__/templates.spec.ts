@@ -1,8 +1,15 @@
 import { createRequire } from 'node:module';
+import { createContext, Script } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-const { Templates } = createRequire(import.meta.url)('../lib/templates.js');
+const require = createRequire(import.meta.url);
+
+/** By themselves, for no two tokens of a process have one number, and here they do. */
+function load() {
+  delete require.cache[require.resolve('../lib/templates.js')];
+  return require('../lib/templates.js').Templates;
+}
 
 const header = { alg: 'ES256', kid: 'k' };
 /** Of the length that is usual. */
@@ -14,7 +21,7 @@ const result = (n: number, claims = {}) => ({
 const json = (n: number, claims?: object) => JSON.stringify(result(n, claims));
 const LENGTH = json(1_000).length;
 /** With room for so many results of that length. */
-const roomFor = (count: number) => new Templates(count * LENGTH);
+const roomFor = (count: number, Templates = load()) => new Templates(count * LENGTH);
 
 test('a result is copied, by its number alone', () => {
   const templates = roomFor(100);
@@ -57,20 +64,57 @@ describe('of many results', () => {
     expect(kept.at(-900)).toStrictEqual(result(4_101));
   });
 
-  test('numbers far from each other do not drive each other out', () => {
-    const templates = roomFor(1_000);
-    const numbers = [1, 65, 129, 257, 513];
+  test('numbers with the same last bits do not drive each other out', () => {
+    const templates = roomFor(10);
+    const numbers = [1, 1 + 2 ** 13, 1 + 2 ** 20, 1 + 2 ** 40];
     for (const n of numbers) {
       templates.add(n, json(n));
     }
-    expect(numbers.map((n) => templates.copy(n))).toStrictEqual(numbers.map((n) => result(n)));
+    for (const n of [...numbers, ...numbers]) {
+      expect(templates.copy(n)).toStrictEqual(result(n));
+    }
+    // The fifth of them, whose place is that of those before.
+    expect(templates.copy(1 + 2 ** 14)).toBeUndefined();
   });
 
-  test('there are no more slots than room: of two numbers that share one, the later is kept', () => {
+  test('what is dropped is dropped at every place', () => {
     const templates = roomFor(10);
-    templates.add(1, json(1));
-    templates.add(65, json(65));
-    expect([1, 65].map((n) => templates.copy(n))).toStrictEqual([undefined, result(65)]);
+    for (let n = 1; n <= 11; n += 1) {
+      templates.add(n, json(n));
+      templates.copy(n);
+    }
+    expect(templates.copy(1)).toBeUndefined();
+    expect(templates.copy(2)).toStrictEqual(result(2));
+  });
+
+  test('of other bounds, none is in the way of another', () => {
+    const Templates = load();
+    const [one, other] = [roomFor(10, Templates), roomFor(10, Templates)];
+    one.add(1, json(1));
+    other.add(1 + 2 ** 13, json(2));
+    for (const _ of [1, 2]) {
+      expect(one.copy(1)).toStrictEqual(result(1));
+      expect(other.copy(1 + 2 ** 13)).toStrictEqual(result(2));
+    }
+  });
+
+  test('whatever is cut off by a time-out, a result is whole', () => {
+    const script = new Script('for (;;) use()');
+    const templates = roomFor(100);
+    let n = 0;
+    const use = () => {
+      n += 1;
+      if (!templates.copy(n % 300)) {
+        templates.add(n % 300, json(n % 300));
+      }
+    };
+    const context = createContext({ use });
+    for (let cut = 0; cut < 200; cut += 1) {
+      expect(() => script.runInContext(context, { timeout: 1 })).toThrow('timed out');
+      for (let n = 0; n < 300; n += 1) {
+        expect([undefined, result(n)]).toContainEqual(templates.copy(n));
+      }
+    }
   });
 
   test('one that is too long for all of the room is given out, and not kept', () => {
@@ -86,6 +130,7 @@ describe('of many results', () => {
   test('in any order, a result is the one of its number or none, and those kept are within bounds', () => {
     const number = fc.oneof(
       fc.integer({ min: 1, max: 200 }),
+      fc.integer({ min: 1, max: 20 }).map((n) => 1 + n * 2 ** 13),
       fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER }),
     );
     const length = fc.integer({ min: 0, max: 100 });

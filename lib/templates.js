@@ -1,16 +1,26 @@
 'use strict';
 
-/** What a slot has: the number of a token, its payload and its header, and the length of both as JSON. */
-const FIELDS = 4;
-const EMPTY = [undefined, undefined, undefined, 0];
-const FEWEST_SLOTS = 64;
 /** As it was when this was loaded. */
 const { hasOwn } = Object;
 
+/** As many as tokens of the usual length are remembered by default. */
+const SLOTS = 8_192;
+/** What a slot has: a number, its payload and its header. */
+const FIELDS = 3;
+/** No number of a token. */
+const NOBODY = -1;
+/**
+ * Those used of late, whatever their bound, in the slot that the last bits of their number say: there is less to
+ * read than in a `Map`, and numbers follow on one another, so those in use seldom collide. Without holes, for
+ * what a hole holds is up to `Array.prototype`.
+ *
+ * @type {any[]}
+ */
+const near = Array.from({ length: SLOTS * FIELDS }, () => NOBODY);
+
 /**
  * Results of remembered tokens, by the number that the native side gave them, to be copied for each
- * call: a copy takes a twentieth of the time that parsing takes. Bounded by the length of the JSON. The
- * last bits of a number are its slot: numbers follow on one another, so those in use seldom collide.
+ * call: a copy takes a twentieth of the time that parsing takes. Bounded by the length of the JSON.
  */
 class Templates {
   /**
@@ -18,20 +28,17 @@ class Templates {
    * usual length that the native side remembers, for what is left over is parsed at each call.
    */
   static #SHARE = 3 / 8;
-  /** `#SHARE` of what a token weighs at the least, 1,024 bytes (src/remembered.rs): a slot for each. */
-  static #LENGTH_PER_SLOT = 384;
   static #DEFAULT_BYTES = 16 * 1_024 * 1_024;
   /** @type {Map<number, Templates>} */
   static #all = new Map();
 
-  /** A payload is copied each time; where it is a text, with objects inside, that is parsed. @type {any[]} */
-  #slots = Array(FIELDS * FEWEST_SLOTS).fill(undefined);
-  #mask = FEWEST_SLOTS - 1;
+  /** An object is copied each time; a text, with objects inside, is parsed. @type {Map<number, Verified | string>} */
+  #templates = new Map();
+  /** Apart, for only what is added or dropped needs it. @type {Map<number, number>} */
+  #lengths = new Map();
   #length = 0;
   /** @type {number} */
   #maxLength;
-  /** The slot to be emptied next. */
-  #hand = 0;
   /** The last one; most have the same header, issuer, audience and more. @type {Verified} */
   #last = { payload: {}, protectedHeader: {} };
 
@@ -59,13 +66,23 @@ class Templates {
    * @returns {Verified | undefined}
    */
   copy(id) {
-    const slots = this.#slots;
-    const at = FIELDS * (id & this.#mask);
-    if (slots[at] !== id) {
-      return undefined;
+    const at = slotOf(id);
+    if (near[at] === id) {
+      return { payload: { ...near[at + 1] }, protectedHeader: { ...near[at + 2] } };
     }
-    const payload = slots[at + 1];
-    return typeof payload === 'string' ? JSON.parse(payload) : copyOf(payload, slots[at + 2]);
+    const template = this.#templates.get(id);
+    if (typeof template === 'string') {
+      return JSON.parse(template);
+    }
+    // Of more than there are slots, each would drive out another.
+    if (template && this.#templates.size <= SLOTS) {
+      // JavaScript can be interrupted, and nobody must find a part, so the number comes last.
+      near[at] = NOBODY;
+      near[at + 1] = template.payload;
+      near[at + 2] = template.protectedHeader;
+      near[at] = id;
+    }
+    return template && copyOf(template);
   }
 
   /**
@@ -76,63 +93,41 @@ class Templates {
   add(id, json) {
     /** @type {Verified} */
     const parsed = JSON.parse(json);
-    if (!isFlat(parsed.payload) || !isFlat(parsed.protectedHeader)) {
-      this.#keep([id, json, undefined, json.length]);
-      return parsed;
-    }
-    const { payload, protectedHeader } = this.#last;
-    shareTexts(parsed.payload, payload);
-    if (isEqual(parsed.protectedHeader, protectedHeader)) {
-      parsed.protectedHeader = protectedHeader;
-    }
-    this.#last = parsed;
-    this.#keep([id, parsed.payload, parsed.protectedHeader, json.length]);
-    return copyOf(parsed.payload, parsed.protectedHeader);
-  }
-
-  /** @param {[id: number, payload: unknown, header: unknown, length: number]} template */
-  #keep(template) {
-    const [id] = template;
-    const most = this.#maxLength / Templates.#LENGTH_PER_SLOT;
-    while (this.#slots[FIELDS * (id & this.#mask)] !== undefined && this.#mask + 1 < most) {
-      this.#double();
-    }
-    this.#put(id & this.#mask, template);
-    while (this.#length > this.#maxLength) {
-      this.#put(this.#hand, EMPTY);
-      this.#hand = (this.#hand + 1) & this.#mask;
-    }
-  }
-
-  #double() {
-    const slots = this.#slots;
-    this.#mask = 2 * this.#mask + 1;
-    this.#slots = Array(2 * slots.length).fill(undefined);
-    this.#length = 0;
-    for (let at = 0; at < slots.length; at += FIELDS) {
-      if (slots[at] !== undefined) {
-        this.#put(slots[at] & this.#mask, slots.slice(at, at + FIELDS));
+    const flat = isFlat(parsed.payload) && isFlat(parsed.protectedHeader);
+    if (flat) {
+      const { payload, protectedHeader } = this.#last;
+      shareTexts(parsed.payload, payload);
+      if (isEqual(parsed.protectedHeader, protectedHeader)) {
+        parsed.protectedHeader = protectedHeader;
       }
+      this.#last = parsed;
     }
+    this.#templates.set(id, flat ? parsed : json);
+    this.#lengths.set(id, json.length);
+    this.#length += json.length;
+    for (const [oldest, length] of this.#lengths) {
+      if (this.#length <= this.#maxLength) {
+        break;
+      }
+      const at = slotOf(oldest);
+      near.fill(NOBODY, at, at + FIELDS);
+      this.#templates.delete(oldest);
+      this.#lengths.delete(oldest);
+      this.#length -= length;
+    }
+    return flat ? copyOf(parsed) : parsed;
   }
+}
 
-  /**
-   * @param {number} slot
-   * @param {any[]} template
-   */
-  #put(slot, template) {
-    const [, , , dropped = 0] = this.#slots.splice(FIELDS * slot, FIELDS, ...template);
-    this.#length += template[3] - dropped;
-  }
+/** @param {number} id */
+function slotOf(id) {
+  return (id % SLOTS) * FIELDS;
 }
 
 /** @typedef {{ payload: object, protectedHeader: object }} Verified */
 
-/**
- * @param {object} payload
- * @param {object} protectedHeader
- */
-function copyOf(payload, protectedHeader) {
+/** @param {Verified} verified */
+function copyOf({ payload, protectedHeader }) {
   return { payload: { ...payload }, protectedHeader: { ...protectedHeader } };
 }
 

@@ -11,12 +11,11 @@ const FIELDS = 3;
 const NOBODY = -1;
 /**
  * Those used of late, whatever their bound, in the slot that the last bits of their number say: there is less to
- * read than in a `Map`, and numbers follow on one another, so those in use seldom collide. Without holes, for
- * what a hole holds is up to `Array.prototype`.
+ * read than in a `Map`, and numbers follow on one another, so those in use seldom collide.
  *
  * @type {any[]}
  */
-const near = Array.from({ length: SLOTS * FIELDS }, () => NOBODY);
+const near = Array(SLOTS * FIELDS).fill(NOBODY);
 
 /**
  * Results of remembered tokens, by the number that the native side gave them, to be copied for each
@@ -74,15 +73,15 @@ class Templates {
     if (typeof template === 'string') {
       return JSON.parse(template);
     }
-    // Of more than there are slots, each would drive out another.
-    if (template && this.#templates.size <= SLOTS) {
-      // JavaScript can be interrupted, and nobody must find a part, so the number comes last.
-      near[at] = NOBODY;
-      near[at + 1] = template.payload;
-      near[at + 2] = template.protectedHeader;
-      near[at] = id;
+    if (!template) {
+      return undefined;
     }
-    return template && copyOf(template);
+    // JavaScript can be interrupted, and nobody must find a part, so the number comes last.
+    near[at] = NOBODY;
+    near[at + 1] = template.payload;
+    near[at + 2] = template.protectedHeader;
+    near[at] = id;
+    return copyOf(template);
   }
 
   /**

@@ -16,9 +16,8 @@ export const AS_JWK = { publicKeyEncoding: encoding, privateKeyEncoding: encodin
  * @returns {Signer}
  */
 export function newSigner(kid) {
-  const pair = generateKeyPairSync('ec', { namedCurve: 'P-256', ...AS_JWK });
   /** @type {any} */
-  const { publicKey, privateKey } = pair;
+  const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256', ...AS_JWK });
   return {
     kid,
     jwk: { ...publicKey, alg: 'ES256', kid },

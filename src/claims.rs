@@ -108,8 +108,7 @@ impl Claims {
             .map(|issuer| issuer.user_type)
     }
 
-    /// Takes over the policy's own texts where they are the same: `==` of an `Arc` goes by its address
-    /// first, so what is shared need not be read.
+    /// Takes over the policy's own texts where they are the same, so that [`is_same`] need not read them.
     pub fn intern(&mut self, policy: &Policy) {
         if let Some(issuer) = self.issuer(policy) {
             if let Claim::Is(Audience::One(aud)) = &mut self.aud
@@ -137,12 +136,12 @@ impl Claims {
 
     fn issuer<'a>(&self, policy: &'a Policy) -> Option<&'a Issuer> {
         let Claim::Is(iss) = &self.iss else { return None };
-        policy.issuers.iter().find(|issuer| issuer.iss == *iss)
+        policy.issuers.iter().find(|issuer| is_same(&issuer.iss, iss))
     }
 
     fn is_for(&self, aud: &Arc<str>) -> bool {
         match &self.aud {
-            Claim::Is(Audience::One(found)) => found == aud,
+            Claim::Is(Audience::One(found)) => is_same(found, aud),
             Claim::Is(Audience::Many(members, _)) => members.iter().any(|found| **found == **aud),
             _ => false,
         }
@@ -222,6 +221,11 @@ impl Audience {
             Self::Many(_, found) => found.to_string(),
         }
     }
+}
+
+/// By the address first, which `==` does not do for an `Arc<str>`.
+fn is_same(one: &Arc<str>, other: &Arc<str>) -> bool {
+    Arc::ptr_eq(one, other) || one == other
 }
 
 fn expected_issuers(policy: &Policy) -> String {

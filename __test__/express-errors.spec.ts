@@ -193,13 +193,14 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
     async function answerOf(...handlers: any[]) {
       const issuer = await startIssuer();
       const token = await issuer.mint();
-      await row.stage?.(issuer);
       const app = express();
       app.get('/', requireUser({ ...issuer.options, ...row.options }), (_request, response) => {
         response.json('got in');
       });
       for (const handler of handlers) app.use(handler);
       const ask = await serve(app);
+      // Not before, or the server could get the port that an issuer gives up, and answer in its place.
+      await row.stage?.(issuer);
       const headers: any = await row.headers(issuer, token);
       const answer = await ask('/', headers);
       expect(answer.text).not.toContain('got in');

@@ -32,8 +32,9 @@ pub struct Claims {
 enum Claim<T> {
     Absent,
     Is(T),
-    /// Of another type than it should be, in words for a message.
-    Other(Box<str>),
+    /// Of another type than it should be, in words for a message. In two boxes, for tokens that have none are
+    /// many, and remembered.
+    Other(Box<Box<str>>),
 }
 
 /// RFC 7519 section 4.1.3: one string, or an array.
@@ -41,7 +42,7 @@ enum Claim<T> {
 enum Audience {
     One(Arc<str>),
     /// The strings of the array, and all of it in words for a message.
-    Many(Vec<String>, Box<str>),
+    Many(Box<(Vec<String>, Box<str>)>),
 }
 
 impl Claims {
@@ -123,9 +124,10 @@ impl Claims {
     /// Bytes on the heap, but for what is shared.
     pub fn size(&self) -> usize {
         match &self.aud {
-            Claim::Is(Audience::Many(members, found)) => {
+            Claim::Is(Audience::Many(many)) => {
                 /// What the allocator adds to each text.
                 const ADDED: usize = 32;
+                let (members, found) = &**many;
                 let members = members.iter().map(|member| member.len() + ADDED).sum::<usize>()
                     + members.capacity() * size_of::<String>();
                 members + found.len()
@@ -142,7 +144,7 @@ impl Claims {
     fn is_for(&self, aud: &Arc<str>) -> bool {
         match &self.aud {
             Claim::Is(Audience::One(found)) => is_same(found, aud),
-            Claim::Is(Audience::Many(members, _)) => members.iter().any(|found| **found == **aud),
+            Claim::Is(Audience::Many(many)) => many.0.iter().any(|found| **found == **aud),
             _ => false,
         }
     }
@@ -152,7 +154,9 @@ impl<T> Claim<T> {
     fn read<'a>(raw: Option<Raw<'a>>, read: impl FnOnce(Raw<'a>) -> Option<T>) -> Self {
         match raw {
             None => Self::Absent,
-            Some(raw) => read(raw).map_or_else(|| Self::Other(describe(raw).into()), Self::Is),
+            Some(raw) => {
+                read(raw).map_or_else(|| Self::Other(Box::new(describe(raw).into())), Self::Is)
+            }
         }
     }
 
@@ -212,13 +216,13 @@ impl Audience {
             return Some(Self::One(audience.into()));
         }
         let members = json::array(raw)?.into_iter().filter_map(json::string);
-        Some(Self::Many(members.map(Cow::into_owned).collect(), describe(raw).into()))
+        Some(Self::Many(Box::new((members.map(Cow::into_owned).collect(), describe(raw).into()))))
     }
 
     fn found(&self) -> String {
         match self {
             Self::One(audience) => quote(audience),
-            Self::Many(_, found) => found.to_string(),
+            Self::Many(many) => many.1.to_string(),
         }
     }
 }

@@ -77,8 +77,9 @@ fn token(bencher: Bencher) {
     bencher.bench(|| UnverifiedJwt::parse(black_box(text.as_str()).into()));
 }
 
-/// By the mean of many tokens, as what is compared with it: how long one takes depends on its numbers.
-#[divan::bench(name = "signature", sample_count = 14, sample_size = 600)]
+/// By the mean of many tokens, as what is compared with it: how long one takes depends on its numbers. On one
+/// thread, and on as many as there are processors.
+#[divan::bench(name = "signature", sample_count = 14, sample_size = 600, threads = [1, 0])]
 fn signature_alone(bencher: Bencher) {
     let keys = KeySet::parse(&ISSUER.jwks()).unwrap();
     bencher.with_inputs(|| Token::parse(ISSUER.mint().into()).unwrap().0).bench_refs(|token| {

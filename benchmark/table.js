@@ -6,7 +6,7 @@ import { round } from './chart.js';
 const MARKS = ['<!-- npm run bench writes what follows -->', '<!-- until here -->'];
 
 /**
- * @typedef {{ against?: string, ratio?: number, least?: number, most?: number, holds: boolean }} Need
+ * @typedef {{ against?: string, ratio?: number, least?: number, most?: number, limit?: number, holds: boolean }} Need
  * @typedef {{ row: string, figures: Record<string, number>, needs: Need[] }} Row
  *
  * @param {{ date: string, machine: string, versions: Record<string, string>, bareSignatureCheck: number, rows: Row[] }} results
@@ -17,11 +17,12 @@ export function table({ date, machine, versions, bareSignatureCheck, rows }) {
   const short = rows.flatMap(({ row, figures, needs }) =>
     needs
       .filter(({ holds }) => !holds)
-      .map(({ against, ratio, least, most }) =>
-        against
-          ? `- ${row}: ${round(ratio ?? Number.NaN)} × of ${against}, and should be ${least} ×`
-          : `- ${row}: ${round(figures.ours ?? Number.NaN)}, and should be at most ${most}`,
-      ),
+      .map(({ against, ratio, least, most, limit }) => {
+        const found = against
+          ? `${round(ratio ?? Number.NaN)} × of ${against}, and should be ${least} ×`
+          : `${round(figures.ours ?? Number.NaN)}, and should be at most ${most}`;
+        return `- ${row}: ${found}${limit ? `; the limit is ${round(limit)}` : ''}`;
+      }),
   );
   return [
     `${date}, ${machine}. ${Object.entries(versions)

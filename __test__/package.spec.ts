@@ -86,9 +86,30 @@ describe('the packed tarball', () => {
     expect(await readdir(path.join(modules, binding.name))).toEqual([
       'LICENSE',
       'README.md',
+      'THIRD-PARTY-NOTICES',
       'package.json',
       binding.main,
     ]);
+  });
+
+  test('has the notices of the crates that its binary is made of', async () => {
+    const read = (file: string) => readFile(path.join(root, file), 'utf8');
+    const notices = await read('release/THIRD-PARTY-NOTICES');
+    const lock = await read('Cargo.lock');
+    const manifest = await read('Cargo.toml');
+    const noticed = [...notices.matchAll(/^- ([\w-]+) ([\w.+-]+?)(?:, by|$)/gm)];
+    const locked = new Set(
+      [...lock.matchAll(/^name = "(.+)"\nversion = "(.+)"$/gm)].map(([, ...crate]) => `${crate}`),
+    );
+    const gone = noticed.filter(([, ...crate]) => !locked.has(`${crate}`));
+    expect(gone, 'npm run release:notices brings them up to date').toEqual([]);
+    const [, ...tables] = manifest.split(/^\[(?=(?:target\..+\.)?dependencies\])/m);
+    const direct = tables.flatMap((table) => [
+      ...(table.split(/^\[/m)[0] ?? '').matchAll(/^([\w-]+) = (?:.*package = "([\w-]+)")?/gm),
+    ]);
+    const names = direct.map(([, name, renamed]) => renamed ?? name);
+    expect(names.length).toBeGreaterThan(15);
+    expect(noticed.map(([, name]) => name)).toEqual(expect.arrayContaining(names));
   });
 
   test('has nothing that publint or "are the types wrong" would report', async () => {

@@ -9,6 +9,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const root = path.resolve(import.meta.dirname, '..');
+const NOTICES = 'THIRD-PARTY-NOTICES';
 
 /**
  * @param {object} options
@@ -41,10 +42,13 @@ async function makePlatformPackages(binaries, to, partial) {
   const built = await readdir(binaries);
   for (const platform of await readdir(to)) {
     const folder = path.join(to, platform);
-    const { name, version, main } = await readJson(path.join(folder, 'package.json'));
+    const binding = await readJson(path.join(folder, 'package.json'));
+    const { name, version, main } = binding;
     if (built.includes(main)) {
       await copyFile(path.join(binaries, main), path.join(folder, main));
       await copyFile(path.join(root, 'LICENSE'), path.join(folder, 'LICENSE'));
+      await copyFile(path.join(root, 'release', NOTICES), path.join(folder, NOTICES));
+      await writeJson(path.join(folder, 'package.json'), { ...binding, files: [main, NOTICES] });
       await writeFile(
         path.join(folder, 'README.md'),
         `The native part of [${manifest.name}](https://www.npmjs.com/package/${manifest.name}) for ` +

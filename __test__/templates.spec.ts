@@ -160,6 +160,71 @@ describe('of many results', () => {
     }
   });
 
+  test('an interruption anywhere leaves room for as many as before, in the end', () => {
+    const templates = roomFor(100);
+    const { set, delete: remove } = Map.prototype;
+    let n = 0;
+    const use = (times: number) => {
+      for (let time = 0; time < times; time += 1) {
+        n += 1;
+        templates.add(n, json(n));
+      }
+    };
+    use(150);
+    let cuts = 0;
+    for (const method of ['set', 'delete'] as const) {
+      for (let cut = 0; cut < 60; cut += 1) {
+        Map.prototype[method] = () => {
+          cuts += 1;
+          throw new Error('cut off');
+        };
+        try {
+          use(1);
+        } catch {}
+        Object.assign(Map.prototype, { set, delete: remove });
+        use(1);
+      }
+    }
+    expect(cuts).toBeGreaterThan(60);
+    use(500);
+    const kept = Array.from({ length: n }, (_, at) => templates.copy(at + 1)).filter(Boolean);
+    expect(kept.length).toBeGreaterThan(90);
+    expect(kept.length).toBeLessThan(110);
+  });
+
+  test('a polluted prototype has no part in them, whether they are few or many', () => {
+    const seen = new Set();
+    const polluted = (name: string) => ({
+      configurable: true,
+      get: () => seen.add(name),
+      set: (value: unknown) => seen.add(value),
+    });
+    const claims = ['sub', 'role'];
+    // `require` of Node has something to do with these.
+    const indices = ['0', '1', '2', '3', '5', '6', '7', '9000'];
+    const pollute = (names: string[]) => {
+      for (const name of names) {
+        Object.defineProperty(Object.prototype, name, polluted(name));
+      }
+    };
+    let results: unknown[] = [];
+    try {
+      pollute(claims);
+      const templates = roomFor(3_000);
+      pollute(indices);
+      for (let n = 1; n <= 2_000; n += 1) {
+        templates.add(n, json(n));
+      }
+      results = [1, 1, 2_000, 2_000].map((n) => templates.copy(n));
+    } finally {
+      for (const name of [...claims, ...indices]) {
+        Reflect.deleteProperty(Object.prototype, name);
+      }
+    }
+    expect([...seen]).toEqual([]);
+    expect(results).toStrictEqual([1, 1, 2_000, 2_000].map((n) => result(n)));
+  });
+
   test('one that is too long for all of the room is given out, and not kept', () => {
     const templates = roomFor(10);
     const text = 'x'.repeat(20 * LENGTH);

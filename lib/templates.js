@@ -8,10 +8,11 @@ const FIELDS = 4;
 /** No number of a token. */
 const NOBODY = -1;
 /**
- * Those used of late, whatever their bound, in the slot that the last bits of their number say: there is less to
- * read than in a `Map`, and numbers follow on one another, so those in use seldom collide.
+ * Those used of late, of all bounds, in the slot that the last bits of their number say: there is less to read than
+ * in a `Map`, and numbers follow on one another, so those in use seldom collide. As many slots as the largest
+ * `Templates` has had entries.
  */
-let near = slots(1_024);
+let near = slots(256);
 
 /**
  * Results of remembered tokens, by the number that the native side gave them, to be copied for each
@@ -29,8 +30,8 @@ class Templates {
 
   /** An object is copied each time; a text, with objects inside, is parsed. @type {Map<number, Template | string>} */
   #templates = new Map();
-  /** Apart, for only what is added or dropped needs it. @type {Map<number, number>} */
-  #lengths = new Map();
+  /** Goes on where it stopped, for another would have to step over all that were dropped. */
+  #oldest = this.#templates.entries();
   #length = 0;
   /** @type {number} */
   #maxLength;
@@ -63,7 +64,8 @@ class Templates {
   copy(id) {
     const at = slotOf(id);
     if (near[at] === id) {
-      return { payload: near[at + 3](near[at + 1]), protectedHeader: { ...near[at + 2] } };
+      const copyPayload = near[at + 3];
+      return { payload: copyPayload(near[at + 1]), protectedHeader: { ...near[at + 2] } };
     }
     const template = this.#templates.get(id);
     if (typeof template === 'string') {
@@ -90,39 +92,55 @@ class Templates {
     /** @type {Verified} */
     const parsed = JSON.parse(json);
     const flat = isFlat(parsed.payload) && isFlat(parsed.protectedHeader);
-    if (flat) {
-      const { payload, protectedHeader } = this.#last;
-      shareTexts(parsed.payload, payload);
-      if (isEqual(parsed.protectedHeader, protectedHeader)) {
-        parsed.protectedHeader = protectedHeader;
-      }
-      this.#last = parsed;
-    }
-    const template = { ...parsed, copyPayload: isUsual(parsed.payload) ? copyUsual : copyAny };
-    this.#templates.set(id, flat ? template : json);
-    if (this.#templates.size > near.length / FIELDS) {
-      // Not a copy, for places are others now; what is used again comes back.
+    const template = flat ? this.#templateOf(parsed, json.length) : json;
+    if (this.#templates.size >= near.length / FIELDS) {
+      // Not a copy, for each has another slot now; those that are used come back.
       near = slots((2 * near.length) / FIELDS);
     }
-    this.#lengths.set(id, json.length);
-    this.#length += json.length;
-    for (const [oldest, length] of this.#lengths) {
-      if (this.#length <= this.#maxLength) {
-        break;
-      }
-      const at = slotOf(oldest);
+    // An interruption may leave the length too great, and then `#drop` starts over; too small, it would stay so.
+    this.#length += template.length;
+    this.#templates.set(id, template);
+    while (this.#length > this.#maxLength) {
+      this.#drop();
+    }
+    return typeof template === 'string' ? parsed : copyOf(template);
+  }
+
+  /**
+   * @param {Verified} parsed
+   * @param {number} length
+   * @returns {Template}
+   */
+  #templateOf(parsed, length) {
+    const { payload, protectedHeader } = this.#last;
+    shareTexts(parsed.payload, payload);
+    if (isEqual(parsed.protectedHeader, protectedHeader)) {
+      parsed.protectedHeader = protectedHeader;
+    }
+    this.#last = parsed;
+    return { ...parsed, copyPayload: isUsual(parsed.payload) ? copyUsual : copyAny, length };
+  }
+
+  #drop() {
+    const { value, done } = this.#oldest.next();
+    if (done) {
+      this.#templates.clear();
+      near = slots(near.length / FIELDS);
+      this.#oldest = this.#templates.entries();
+      this.#length = 0;
+    } else {
+      const [id, { length }] = value;
+      const at = slotOf(id);
       near.fill(NOBODY, at, at + FIELDS);
-      this.#templates.delete(oldest);
-      this.#lengths.delete(oldest);
+      this.#templates.delete(id);
       this.#length -= length;
     }
-    return flat ? copyOf(template) : parsed;
   }
 }
 
 /**
  * @typedef {{ payload: object, protectedHeader: object }} Verified
- * @typedef {Verified & { copyPayload: (payload: any) => object }} Template
+ * @typedef {Verified & { copyPayload: (payload: any) => object, length: number }} Template
  */
 
 /**
@@ -130,7 +148,8 @@ class Templates {
  * @returns {any[]}
  */
 function slots(count) {
-  return Array(count * FIELDS).fill(NOBODY);
+  // Members of its own from the beginning: an array with holes asks a polluted prototype.
+  return Array.from(new Int8Array(count * FIELDS).fill(NOBODY));
 }
 
 /** @param {number} id */
@@ -177,7 +196,7 @@ function copyUsual(payload) {
   };
 }
 
-const USUAL = Object.keys(copyUsual({}));
+const USUAL = Object.keys(copyUsual(Object.create(null)));
 
 /** @param {object} payload */
 function isUsual(payload) {

@@ -32,8 +32,8 @@ pub struct Claims {
 enum Claim<T> {
     Absent,
     Is(T),
-    /// Of another type than it should be, in words for a message. In two boxes, for tokens that have none are
-    /// many, and remembered.
+    /// Of another type than it should be, in words for a message. In two boxes, which are one word: what is
+    /// remembered has none, and should be small.
     Other(Box<Box<str>>),
 }
 
@@ -41,8 +41,15 @@ enum Claim<T> {
 #[derive(Debug)]
 enum Audience {
     One(Arc<str>),
-    /// The strings of the array, and all of it in words for a message.
-    Many(Box<(Vec<String>, Box<str>)>),
+    Many(Box<Members>),
+}
+
+#[derive(Debug)]
+struct Members {
+    /// Those that are strings.
+    strings: Vec<String>,
+    /// All of the array, for a message.
+    words: Box<str>,
 }
 
 impl Claims {
@@ -127,10 +134,10 @@ impl Claims {
             Claim::Is(Audience::Many(many)) => {
                 /// What the allocator adds to each text.
                 const ADDED: usize = 32;
-                let (members, found) = &**many;
-                let members = members.iter().map(|member| member.len() + ADDED).sum::<usize>()
-                    + members.capacity() * size_of::<String>();
-                members + found.len()
+                let Members { strings, words } = &**many;
+                let members = strings.iter().map(|member| member.len() + ADDED).sum::<usize>()
+                    + strings.capacity() * size_of::<String>();
+                size_of::<Members>() + members + words.len()
             }
             _ => 0,
         }
@@ -144,7 +151,7 @@ impl Claims {
     fn is_for(&self, aud: &Arc<str>) -> bool {
         match &self.aud {
             Claim::Is(Audience::One(found)) => is_same(found, aud),
-            Claim::Is(Audience::Many(many)) => many.0.iter().any(|found| **found == **aud),
+            Claim::Is(Audience::Many(many)) => many.strings.iter().any(|found| **found == **aud),
             _ => false,
         }
     }
@@ -216,13 +223,14 @@ impl Audience {
             return Some(Self::One(audience.into()));
         }
         let members = json::array(raw)?.into_iter().filter_map(json::string);
-        Some(Self::Many(Box::new((members.map(Cow::into_owned).collect(), describe(raw).into()))))
+        let strings = members.map(Cow::into_owned).collect();
+        Some(Self::Many(Box::new(Members { strings, words: describe(raw).into() })))
     }
 
     fn found(&self) -> String {
         match self {
             Self::One(audience) => quote(audience),
-            Self::Many(many) => many.1.to_string(),
+            Self::Many(many) => many.words.to_string(),
         }
     }
 }

@@ -92,16 +92,21 @@ impl Client {
 
     /// As far as it goes without waiting, and without cryptography.
     pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<Known> {
-        match self.recall(text, current_date)? {
+        match self.recall(text, self.keys.snapshot().as_ref(), current_date)? {
             Some(jwt) => Ok(Known::Good(jwt)),
             None => self.open(text.into()).map(|opened| Known::New(opened.into())),
         }
     }
 
     /// A token that was seen before, if the key that it was good under still counts.
-    pub fn recall(&self, text: &str, current_date: Option<f64>) -> Result<Option<VerifiedJwt>> {
+    pub fn recall(
+        &self,
+        text: &str,
+        current: Option<&Arc<Snapshot>>,
+        current_date: Option<f64>,
+    ) -> Result<Option<VerifiedJwt>> {
         let jwt = self.remembered.as_ref().and_then(|remembered| remembered.get(text));
-        let jwt = self.still_good(jwt, current_date)?;
+        let jwt = self.still_good(jwt, current, current_date)?;
         if jwt.is_some() {
             self.counts.remembered.add_one();
         }
@@ -109,21 +114,29 @@ impl Client {
     }
 
     /// The same once more, for a verification that is counted already.
-    pub fn recall_again(&self, text: &str, current_date: Option<f64>) -> Result<Option<Verified>> {
+    pub fn recall_again(
+        &self,
+        text: &str,
+        current: Option<&Arc<Snapshot>>,
+        current_date: Option<f64>,
+    ) -> Result<Option<Verified>> {
         let jwt = self.remembered.as_ref().and_then(|remembered| remembered.peek(text));
-        let jwt = self.still_good(jwt, current_date)?;
+        let jwt = self.still_good(jwt, current, current_date)?;
         Ok(jwt.map(|jwt| Verified { header: Arc::clone(jwt.header()), payload: jwt.payload() }))
     }
 
     fn still_good(
         &self,
         jwt: Option<VerifiedJwt>,
+        current: Option<&Arc<Snapshot>>,
         current_date: Option<f64>,
     ) -> Result<Option<VerifiedJwt>> {
         let Some(jwt) = jwt else { return Ok(None) };
         let Config { limits, policy, .. } = &self.config;
         let has_key = |set: &Arc<Snapshot>| jwt.is_signed_by(&set.keys);
-        if !self.keys.is_fresh_and(*limits, has_key)
+        // Where the set is so fresh that nothing needs to be done about it, nobody else need be asked.
+        let fresh = current.filter(|set| set.is_fresh(clock::now(), *limits));
+        if !fresh.is_some_and(has_key)
             && !self.keys.at_hand(jwt.kid(), *limits).as_ref().is_some_and(has_key)
         {
             return Ok(None);

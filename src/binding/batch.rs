@@ -11,6 +11,7 @@ use napi_derive::napi;
 use super::clients;
 use super::outcome::{self, Failure, failure, rejection};
 use super::text::{self, Json};
+use crate::cache::Snapshot;
 use crate::error::Result;
 use crate::threads;
 use crate::token::Header;
@@ -125,32 +126,39 @@ impl Batch {
     pub fn verifier<'env>(&self, env: &'env Env) -> napi::Result<Verifier<'env>> {
         let batch = Arc::clone(&self.0);
         env.create_function_from_closure("verify", move |context| {
-            let client = clients::by_number(context.get(0)?)
-                .ok_or_else(|| Error::from_reason("no client has this number"))?;
+            let number = context.get(0)?;
             let (how, current_date) = match context.length() {
                 2 => (How::InPlace, None),
                 _ => (context.get::<i64>(2)?.into(), context.get::<Option<f64>>(3)?),
             };
-            text::with(context.get(1)?, |text| verify(&client, text, current_date, how, &batch))
-                .map(|verdict| {
-                    verdict.unwrap_or_else(|error| Either5::C(rejection(&client, error)))
+            let verdict = text::with(context.get(1)?, |text| {
+                let verdict = clients::with(number, |client, keys| {
+                    verify(client, keys.load().as_ref(), text, current_date, how, &batch)
+                });
+                verdict.transpose()
+            })?;
+            verdict
+                .unwrap_or_else(|error| {
+                    clients::with(number, |client, _| Either5::C(rejection(client, error)))
                 })
+                .ok_or_else(|| Error::from_reason("no client has this number"))
         })
     }
 }
 
 fn verify(
     client: &Arc<Client>,
+    current: Option<&Arc<Snapshot>>,
     text: &str,
     current_date: Option<f64>,
     how: How,
     batch: &Mutex<Jobs>,
 ) -> Result<Verdict> {
     if let How::Recall = how {
-        if let Some(verified) = client.recall_again(text, current_date)? {
+        if let Some(verified) = client.recall_again(text, current, current_date)? {
             return Ok(Either5::B(Json(outcome::json(&verified))));
         }
-    } else if let Some(jwt) = client.recall(text, current_date)? {
+    } else if let Some(jwt) = client.recall(text, current, current_date)? {
         #[allow(clippy::cast_precision_loss)]
         return Ok(Either5::A(jwt.id() as f64));
     }

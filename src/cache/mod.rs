@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
+use arc_swap::{ArcSwapOption, Cache};
 
 use self::fetch::{Answer, Set, late};
 use self::policy::{Action, Failures, State};
@@ -29,7 +29,7 @@ const MAX_ATTEMPT: Duration = Duration::from_secs(10);
 pub struct KeyCache {
     url: Arc<str>,
     /// The state's snapshot once more, for readers that must not wait for a lock.
-    current: ArcSwapOption<Snapshot>,
+    current: Arc<ArcSwapOption<Snapshot>>,
     /// Held for a moment only, never across I/O.
     inner: Mutex<Inner>,
 }
@@ -60,6 +60,9 @@ pub struct Stats {
     pub next_attempt_in: Option<Millis>,
 }
 
+/// What a thread reads the current set by: no more than a look at whether it is still the same.
+pub type Reader = Cache<Arc<ArcSwapOption<Snapshot>>, Option<Arc<Snapshot>>>;
+
 impl KeyCache {
     /// The cache of that URL; it lives as long as anyone holds it, and longer.
     pub fn of(url: &str) -> Arc<Self> {
@@ -75,23 +78,14 @@ impl KeyCache {
         if caches.len() >= MANY {
             caches.retain(|_, cache| Arc::strong_count(cache) > 1);
         }
-        let cache = Arc::new(Self {
-            url: url.into(),
-            current: ArcSwapOption::empty(),
-            inner: Mutex::default(),
-        });
+        let cache =
+            Arc::new(Self { url: url.into(), current: Arc::default(), inner: Mutex::default() });
         caches.insert(url.to_owned(), Arc::clone(&cache));
         cache
     }
 
-    /// Whether the set is so fresh that nothing needs to be done about it, and is as wanted. Takes no lock.
-    pub fn is_fresh_and(
-        &self,
-        limits: Limits,
-        wanted: impl FnOnce(&Arc<Snapshot>) -> bool,
-    ) -> bool {
-        let current = self.current.load();
-        current.as_ref().is_some_and(|set| set.is_fresh(clock::now(), limits) && wanted(set))
+    pub fn reader(&self) -> Reader {
+        Cache::new(Arc::clone(&self.current))
     }
 
     /// The set that has the last word on `kid`, if nobody needs to wait for it.

@@ -134,6 +134,21 @@ describe('worker threads', () => {
     expect(issuer.jwksRequests).toBe(1);
   });
 
+  test('hear of keys that another thread found to be withdrawn', async () => {
+    const issuer = await startIssuer();
+    const worker = startWorker(issuer, await issuer.mint());
+    const ask = async () => {
+      worker.postMessage('again');
+      return (await once(worker, 'message'))[0];
+    };
+    await once(worker, 'message');
+    // Until it is remembered, and what was parsed of it too.
+    expect([await ask(), await ask(), await ask()]).toEqual(times(3, () => USER_ID));
+    issuer.rotate({ withdraw: true });
+    await verifyJwt(await issuer.mint(), issuer.options);
+    expect(await ask()).toBe('ERR_JWKS_NO_MATCHING_KEY');
+  });
+
   test('end without ending the fetch that they began', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();

@@ -138,6 +138,28 @@ describe('options', () => {
     await expect(verifyJwt(anonymous, options)).rejects.toMatchObject({ status: 403 });
   });
 
+  test('are those of the call, even if reading them verifies by others', async () => {
+    const anonymous = await standIn.mint({ type: 'anonymous' });
+    const lax = { ...standIn.options, allowAnonymous: true };
+    const strict = { ...standIn.options, allowAnonymous: false };
+    const nested: Promise<unknown>[] = [];
+    const reading = (options: object) =>
+      new Proxy(options, {
+        get(target, name) {
+          nested.push(verifyJwt(anonymous, lax));
+          return Reflect.get(target, name);
+        },
+      });
+    // So that both are known, and the strict ones were the last.
+    for (const options of [lax, lax, strict, strict]) {
+      await verifyJwt(token, options);
+    }
+    await expect(verifyJwt(anonymous, reading(strict))).rejects.toMatchObject({ status: 403 });
+    await expect(verifyJwt(anonymous, reading(lax))).resolves.toBeDefined();
+    expect(nested.length).toBeGreaterThan(5);
+    await Promise.all(nested);
+  });
+
   test('take a base URL with a trailing slash', async () => {
     const options = { ...standIn.options, baseUrl: `${standIn.url}//` };
     await expect(verifyJwt(token, options)).resolves.toBeDefined();
@@ -191,6 +213,14 @@ describe('the environment', () => {
     await expect(verifyJwt(token, { baseUrl: standIn.url })).rejects.toMatchObject(late);
     vi.stubEnv('STACK_PROJECT_ID', standIn.projectId);
     await expect(verifyJwt(token, { baseUrl: standIn.url })).resolves.toBeDefined();
+  });
+
+  test('has no part in what options are: an array is none, whatever was verified before', async () => {
+    vi.stubEnv('STACK_PROJECT_ID', standIn.projectId);
+    vi.stubEnv('STACK_API_URL', standIn.url);
+    await verifyJwt(token, {});
+    await verifyJwt(token, {});
+    await refuses([], 'options must be an object');
   });
 
   test('names the address and the keys, the secret one never publicly', async () => {

@@ -128,13 +128,21 @@ function entriesOf(given) {
     return [];
   }
   try {
-    if (typeof given === 'object' && given !== null && !Array.isArray(given)) {
+    if (isObject(given)) {
       return Object.entries(given);
     }
   } catch (cause) {
     throw configError('options could not be read', cause);
   }
   throw configError(`options must be an object, found ${describe(given)}`);
+}
+
+/**
+ * @param {unknown} value
+ * @returns {value is object}
+ */
+function isObject(value) {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /**
@@ -184,4 +192,13 @@ function isArray(value) {
   }
 }
 
-module.exports = { OPTIONS, describe, entriesOf, fromEnvironment, is, isArray, readOptions };
+module.exports = {
+  OPTIONS,
+  describe,
+  entriesOf,
+  fromEnvironment,
+  is,
+  isArray,
+  isObject,
+  readOptions,
+};

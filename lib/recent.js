@@ -1,7 +1,7 @@
 'use strict';
 
 const { bind } = require('./calls.js');
-const { entriesOf, fromEnvironment, readOptions } = require('./options.js');
+const { entriesOf, fromEnvironment, isObject, readOptions } = require('./options.js');
 
 /** @import { Bound } from './calls.js' */
 
@@ -32,7 +32,7 @@ const { hasOwnProperty: hasOwn } = Object.prototype;
  * @returns {Bound}
  */
 function boundOf(options = NONE) {
-  const recalled = typeof options === 'object' && options !== null && recall(options);
+  const recalled = isObject(options) && recall(options);
   if (recalled) {
     return recalled;
   }
@@ -51,8 +51,10 @@ function boundOf(options = NONE) {
  */
 function recall(options) {
   try {
-    if (last && isSame(last, options)) {
-      return last.bound;
+    // Getters may verify as well, and set another `last` meanwhile.
+    const latest = last;
+    if (latest && isSame(latest, options)) {
+      return latest.bound;
     }
     const reads = known.get(options.projectId);
     if (reads) {

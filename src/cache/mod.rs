@@ -60,7 +60,8 @@ pub struct Stats {
     pub next_attempt_in: Option<Millis>,
 }
 
-/// What a thread reads the current set by: no more than a look at whether it is still the same.
+/// What a thread reads the current set by: no more than a look at whether it is still the same. Of a client that
+/// is not used, it keeps the set that it saw last.
 pub type Reader = Cache<Arc<ArcSwapOption<Snapshot>>, Option<Arc<Snapshot>>>;
 
 impl KeyCache {

@@ -139,7 +139,7 @@ function entriesOf(given) {
 
 /**
  * @param {unknown} value
- * @returns {value is object}
+ * @returns {value is Record<string, any>}
  */
 function isObject(value) {
   return typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -32,7 +32,7 @@ const { hasOwnProperty: hasOwn } = Object.prototype;
  * @returns {Bound}
  */
 function boundOf(options = NONE) {
-  const recalled = isObject(options) && recall(options);
+  const recalled = recall(options);
   if (recalled) {
     return recalled;
   }
@@ -51,6 +51,9 @@ function boundOf(options = NONE) {
  */
 function recall(options) {
   try {
+    if (!isObject(options)) {
+      return undefined;
+    }
     // Getters may verify as well, and set another `last` meanwhile.
     const latest = last;
     if (latest && isSame(latest, options)) {

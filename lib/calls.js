@@ -4,12 +4,13 @@ const { Abort, NativeClient } = require('../binding.js');
 const { abortError, orAborted } = require('./abort.js');
 const checks = require('./checks.js');
 const { StackAuthError, configError } = require('./errors.js');
+const { verifiedOf } = require('./verified.js');
 const { Templates } = require('./templates.js');
 
 /**
  * @import { Abort as NativeAbort, Failure, NativeClient as Client } from '../binding'
  * @import { Options } from './options.js'
- * @import { Verified } from './templates.js'
+ * @import { Verified } from './verified.js'
  */
 
 /**
@@ -138,7 +139,7 @@ function verify(bound, caller, accessToken) {
   }
   checks.countInPlace();
   if (typeof verdict === 'string') {
-    return JSON.parse(verdict);
+    return verifiedOf(JSON.parse(verdict));
   }
   throw new StackAuthError(/** @type {Failure} */ (verdict), siteOf(caller));
 }
@@ -167,9 +168,10 @@ function conclude(bound, caller, accessToken, outcome) {
  * @param {unknown} accessToken
  */
 function verifyWithKeys(bound, caller, accessToken) {
-  return ask(bound, caller, (client, date, abort) =>
+  const asked = ask(bound, caller, (client, date, abort) =>
     client.verifyWithKeys(accessToken, date, abort),
   );
+  return asked.then(verifiedOf);
 }
 
 /**

@@ -3,10 +3,11 @@
 const { availableParallelism } = require('node:os');
 
 const { Batch } = require('../binding.js');
+const { verifiedOf } = require('./verified.js');
 
 /**
  * @import { Failure } from '../binding'
- * @import { Verified } from './templates.js'
+ * @import { Verified } from './verified.js'
  */
 
 /**
@@ -26,7 +27,7 @@ const THREADS = availableParallelism();
 const CHUNK = 16;
 /** As in src/binding/batch.rs. */
 const IN_PLACE = 0;
-const SAME = 1;
+const KEYLESS = 0;
 
 const batch = new Batch();
 /** @type {Array<{ ticket: number, resolve: (outcome: Outcome | Promise<never>) => void }>} */
@@ -96,16 +97,14 @@ async function send(chunk) {
   chunksUnderWay += 1;
   try {
     const { json, failures } = await batch.run(chunk.map(({ ticket }) => ticket));
-    const [payloads, headers] = JSON.parse(json);
-    let header = {};
+    const outcomes = JSON.parse(json);
     let refused = 0;
     for (const [at, { resolve }] of chunk.entries()) {
-      const payload = payloads[at];
-      if (payload !== null) {
-        header = headers[at] === SAME ? { ...header } : headers[at];
-        resolve({ payload, protectedHeader: header });
+      const outcome = outcomes[at];
+      if (outcome === null) {
+        resolve(failures[refused++]);
       } else {
-        resolve(headers[at] === null ? failures[refused++] : undefined);
+        resolve(outcome === KEYLESS ? undefined : verifiedOf(outcome));
       }
     }
   } catch (error) {

@@ -96,7 +96,7 @@ function publishedVerification(bound, caller, accessToken) {
       const pending = Pending.outcomeOf(verified);
       return pending ? conclude(bound, caller, accessToken, await pending) : verified;
     },
-    ({ payload }) => payload.sub,
+    (/** @type {any} */ { payload }) => payload.sub,
   );
 }
 

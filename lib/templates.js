@@ -1,5 +1,9 @@
 'use strict';
 
+const { copierOf, verifiedOf } = require('./verified.js');
+
+/** @import { Verified } from './verified.js' */
+
 /** As it was when this was loaded. */
 const { hasOwn } = Object;
 
@@ -69,7 +73,7 @@ class Templates {
     }
     const template = this.#templates.get(id);
     if (typeof template === 'string') {
-      return JSON.parse(template);
+      return verifiedOf(JSON.parse(template));
     }
     if (!template) {
       return undefined;
@@ -89,8 +93,7 @@ class Templates {
    * @returns {Verified}
    */
   add(id, json) {
-    /** @type {Verified} */
-    const parsed = JSON.parse(json);
+    const parsed = verifiedOf(JSON.parse(json));
     const flat = isFlat(parsed.payload) && isFlat(parsed.protectedHeader);
     const template = flat ? this.#templateOf(parsed, json.length) : json;
     if (this.#templates.size >= near.length / FIELDS) {
@@ -118,7 +121,7 @@ class Templates {
       parsed.protectedHeader = protectedHeader;
     }
     this.#last = parsed;
-    return { ...parsed, copyPayload: isUsual(parsed.payload) ? copyUsual : copyAny, length };
+    return { ...parsed, copyPayload: copierOf(parsed.payload), length };
   }
 
   #drop() {
@@ -138,10 +141,7 @@ class Templates {
   }
 }
 
-/**
- * @typedef {{ payload: object, protectedHeader: object }} Verified
- * @typedef {Verified & { copyPayload: (payload: any) => object, length: number }} Template
- */
+/** @typedef {Verified & { copyPayload: (payload: any) => object, length: number }} Template */
 
 /**
  * @param {number} count
@@ -160,48 +160,6 @@ function slotOf(id) {
 /** @param {Template} template */
 function copyOf({ payload, protectedHeader, copyPayload }) {
   return { payload: copyPayload(payload), protectedHeader: { ...protectedHeader } };
-}
-
-/** @param {object} payload */
-function copyAny(payload) {
-  return { ...payload };
-}
-
-/**
- * With the claims that Stack Auth's tokens have, in their order. V8 knows these members, and so need not look at
- * their values in memory, which it does for `...`.
- *
- * @param {any} payload
- */
-function copyUsual(payload) {
-  return {
-    sub: payload.sub,
-    project_id: payload.project_id,
-    branch_id: payload.branch_id,
-    refresh_token_id: payload.refresh_token_id,
-    role: payload.role,
-    name: payload.name,
-    email: payload.email,
-    email_verified: payload.email_verified,
-    selected_team_id: payload.selected_team_id,
-    signed_up_at: payload.signed_up_at,
-    is_anonymous: payload.is_anonymous,
-    is_restricted: payload.is_restricted,
-    restricted_reason: payload.restricted_reason,
-    requires_totp_mfa: payload.requires_totp_mfa,
-    iss: payload.iss,
-    iat: payload.iat,
-    aud: payload.aud,
-    exp: payload.exp,
-  };
-}
-
-const USUAL = Object.keys(copyUsual(Object.create(null)));
-
-/** @param {object} payload */
-function isUsual(payload) {
-  const names = Object.keys(payload);
-  return names.length === USUAL.length && names.every((name, at) => name === USUAL[at]);
 }
 
 /** @param {object} object */

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::error::{Code, Error, Reason, Result, quote};
 use crate::json::{self, Raw};
+use crate::payload::NAMES;
 use crate::project::{Issuer, UserType};
 
 /// What a server wants of a token's claims.
@@ -53,14 +54,11 @@ struct Members {
 }
 
 impl Claims {
-    /// `None` if the payload is no JSON object.
-    pub fn parse(payload: &str) -> Option<Self> {
-        let [iss, aud, sub, exp, nbf, iat, is_anonymous, is_restricted] = json::members(
-            payload,
-            ["iss", "aud", "sub", "exp", "nbf", "iat", "is_anonymous", "is_restricted"],
-        )?;
+    /// Of the members that [`NAMES`] names.
+    pub fn read(members: &[Option<Raw<'_>>; NAMES.len()]) -> Self {
+        let [sub, .., is_anonymous, is_restricted, _, _, iss, iat, aud, exp, nbf] = *members;
         let time = |raw| json::number(raw).filter(|number| number.is_finite());
-        Some(Self {
+        Self {
             iss: Claim::read(iss, |iss| json::string(iss).map(Arc::from)),
             aud: Claim::read(aud, Audience::read),
             sub: Claim::read(sub, |sub| json::is_string(sub).then_some(())),
@@ -69,7 +67,7 @@ impl Claims {
             iat: Claim::read(iat, time),
             is_anonymous: Claim::read(is_anonymous, json::boolean),
             is_restricted: Claim::read(is_restricted, json::boolean),
-        })
+        }
     }
 
     /// In jose's order, so that a token with several faults is refused for the same one.

@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use memchr::memchr;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -29,10 +30,18 @@ pub fn members<'a, const N: usize>(
     text: &'a str,
     names: [&'static str; N],
 ) -> Option<[Option<Raw<'a>>; N]> {
+    members_and_order(text, names).map(|(values, _)| values)
+}
+
+/// The same, and how many members there are if they are the first of `names`, in their order.
+pub fn members_and_order<'a, const N: usize>(
+    text: &'a str,
+    names: [&'static str; N],
+) -> Option<([Option<Raw<'a>>; N], Option<usize>)> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    let found = deserializer.deserialize_map(Members(names)).ok()?;
+    let members = deserializer.deserialize_map(Members(names)).ok()?;
     deserializer.end().ok()?;
-    Some(found)
+    Some(members)
 }
 
 /// UTF-8 text without the byte order mark, as `TextDecoder` in its fatal mode hands it out.
@@ -47,11 +56,21 @@ pub fn text(bytes: Vec<u8>) -> Option<String> {
 /// A string value, or `None` for any other type; and for a string with a lone surrogate, which no
 /// text that we compare with can have.
 pub fn string(raw: Raw<'_>) -> Option<Cow<'_, str>> {
-    let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
-    if !inner.contains('\\') {
+    let inner = quoted(raw)?;
+    if memchr(b'\\', inner.as_bytes()).is_none() {
         return Some(Cow::Borrowed(inner));
     }
     serde_json::from_str(raw.get()).ok().map(Cow::Owned)
+}
+
+/// What is between the quotation marks of a string.
+fn quoted(raw: Raw<'_>) -> Option<&str> {
+    raw.get().strip_prefix('"')?.strip_suffix('"')
+}
+
+fn position(names: &[&str], name: Raw<'_>) -> Option<usize> {
+    let name = string(name)?;
+    names.iter().position(|wanted| *wanted == name)
 }
 
 pub fn is_string(raw: Raw<'_>) -> bool {
@@ -74,24 +93,32 @@ pub fn array(raw: Raw<'_>) -> Option<Vec<Raw<'_>>> {
 struct Members<const N: usize>([&'static str; N]);
 
 impl<'de, const N: usize> Visitor<'de> for Members<N> {
-    type Value = [Option<Raw<'de>>; N];
+    type Value = ([Option<Raw<'de>>; N], Option<usize>);
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut found = [None; N];
+        let Self(names) = self;
+        let mut values = [None; N];
+        let mut in_order = true;
+        let mut next = 0;
         // As raw text, for a name need not be well-formed Unicode.
         while let Some(name) = map.next_key::<Raw<'de>>()? {
-            let name = string(name).unwrap_or_default();
-            let slot = self.0.iter().zip(&mut found).find(|(wanted, _)| **wanted == name);
-            match slot {
-                Some((_, slot)) => *slot = Some(map.next_value()?),
+            // Most are where they are expected, and without escapes.
+            let is_next = names.get(next).is_some_and(|wanted| quoted(name) == Some(*wanted));
+            in_order &= is_next;
+            let at = if is_next { Some(next) } else { position(&names, name) };
+            match at.and_then(|at| Some((at, values.get_mut(at)?))) {
+                Some((at, value)) => {
+                    *value = Some(map.next_value()?);
+                    next = at + 1;
+                }
                 None => _ = map.next_value::<IgnoredAny>()?,
             }
         }
-        Ok(found)
+        Ok((values, in_order.then_some(next)))
     }
 }
 
@@ -127,6 +154,27 @@ mod tests {
             assert!(members(text, ["a"]).is_none(), "{text}");
         }
         assert!(members(" {\r\n\t} ", ["a"]).is_some());
+    }
+
+    #[test]
+    fn the_order_is_told() {
+        for (text, first) in [
+            ("{}", Some(0)),
+            (r#"{"a":1}"#, Some(1)),
+            (r#" { "a" : 1 , "b":2}"#, Some(2)),
+            (r#"{"\u0061":1,"b":2}"#, None),
+            (r#"{"a":1,"b":2,"c":3}"#, Some(3)),
+            (r#"{"a":1,"b":2,"c":3,"d":4}"#, None),
+            (r#"{"a":1,"b":2,"c":3,"c":4}"#, None),
+            (r#"{"a":1,"a":2}"#, None),
+            (r#"{"a":1,"c":2}"#, None),
+            (r#"{"b":1,"a":2}"#, None),
+            (r#"{"b":1}"#, None),
+            (r#"{"x":1,"a":2}"#, None),
+            (r#"{"a":1,"\ud800":2}"#, None),
+        ] {
+            assert_eq!(members_and_order(text, ["a", "b", "c"]).unwrap().1, first, "{text}");
+        }
     }
 
     #[test]

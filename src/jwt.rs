@@ -11,6 +11,7 @@ use crate::claims::{Claims, Policy};
 use crate::error::{Code, Error, Result};
 use crate::json;
 use crate::keys::{KeySet, Point};
+use crate::payload::Payload;
 use crate::project::UserType;
 use crate::signature;
 use crate::token::{self, Header, Kid, Token};
@@ -18,8 +19,8 @@ use crate::token::{self, Header, Kid, Token};
 #[derive(Debug)]
 pub struct UnverifiedJwt {
     token: Token,
-    /// As JSON text, with the claims in it; `None` if it is no JSON object.
-    payload: Option<(String, Claims)>,
+    /// `None` if it is no JSON object.
+    payload: Option<Payload>,
 }
 
 /// A token whose signature was found good, and the key that it was good under. The payload is in the
@@ -40,10 +41,7 @@ struct Facts {
 impl UnverifiedJwt {
     pub fn parse(text: Arc<str>) -> Result<Self> {
         let (token, payload) = Token::parse(text)?;
-        let payload = json::text(payload).and_then(|payload| {
-            let claims = Claims::parse(&payload)?;
-            Some((payload, claims))
-        });
+        let payload = json::text(payload).and_then(|text| Payload::parse(&text, &token.header));
         Ok(Self { token, payload })
     }
 
@@ -58,20 +56,20 @@ impl UnverifiedJwt {
     /// The user type that it says it is of, if the policy has no place for it. Good for refusing a
     /// token and for nothing else; the key set at hand has no key for such a token.
     pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
-        self.payload.as_ref()?.1.excluded_user_type(policy)
+        self.payload.as_ref()?.claims.excluded_user_type(policy)
     }
 
     /// For a policy that will validate it again and again: see [`Claims::intern`].
     pub fn intern(&mut self, policy: &Policy) {
-        if let Some((_, claims)) = &mut self.payload {
+        if let Some(Payload { claims, .. }) = &mut self.payload {
             claims.intern(policy);
         }
     }
 
-    /// The verified token, and its payload as JSON text.
+    /// The verified token, and its [`Payload::json`].
     pub fn verify(self, keys: &Arc<KeySet>) -> Result<(VerifiedJwt, String)> {
         let key = signature::verify(&self.token, keys.select(&self.token.header.kid))?;
-        let (payload, claims) = self.payload.ok_or_else(|| {
+        let Payload { claims, json } = self.payload.ok_or_else(|| {
             Error::new(Code::JwtInvalid, "JWT Claims Set must be a top-level JSON object")
         })?;
         let signed_by = key.point;
@@ -79,7 +77,7 @@ impl UnverifiedJwt {
         let header = Arc::clone(&self.token.header);
         let facts = Facts { header, claims, signed_by, keys, id: OnceLock::new() };
         let jwt = triomphe::Arc::from_header_and_str(facts, self.token.text());
-        Ok((VerifiedJwt(jwt), payload))
+        Ok((VerifiedJwt(jwt), json))
     }
 }
 
@@ -92,13 +90,11 @@ impl VerifiedJwt {
         &self.facts().header.kid
     }
 
-    pub fn header(&self) -> &Arc<Header> {
-        &self.facts().header
-    }
-
-    /// As JSON text.
-    pub fn payload(&self) -> String {
-        token::payload(self.text()).and_then(json::text).unwrap_or_default()
+    /// As [`Payload::json`] has it.
+    pub fn json(&self) -> String {
+        let payload = token::payload(self.text()).and_then(json::text);
+        let payload = payload.and_then(|text| Payload::parse(&text, &self.facts().header));
+        payload.map(|payload| payload.json).unwrap_or_default()
     }
 
     /// Never that of another token in this process. Given out when it is first asked for, so that those in

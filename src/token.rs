@@ -26,6 +26,8 @@ pub struct Header {
     pub kid: Kid,
     /// As JSON text.
     pub json: String,
+    /// Those of `alg` and `kid` as JSON text, if there is nothing else in it, in this order.
+    pub usual_values: Option<String>,
     encoded: String,
 }
 
@@ -109,13 +111,8 @@ impl Header {
         size_of::<Self>() + 2 * self.json.len() + self.encoded.len()
     }
 
-    /// Whether there is no object and no array in it, as far as can be told at a glance.
-    pub fn is_flat(&self) -> bool {
-        !self.json.get(1..).unwrap_or_default().contains(['{', '['])
-    }
-
     /// One after the other, the tokens under a key have the same header, so the last one is kept.
-    fn parse(encoded: &str) -> Result<Arc<Self>> {
+    pub fn parse(encoded: &str) -> Result<Arc<Self>> {
         thread_local! {
             static LAST: RefCell<Option<Arc<Header>>> = const { RefCell::new(None) };
         }
@@ -127,15 +124,16 @@ impl Header {
 
     fn parse_new(encoded: &str) -> Result<Self> {
         let json = json::text(decode("header", encoded)?).ok_or_else(invalid_header)?;
-        let kid = parse_header(&json)?;
-        Ok(Self { kid, json, encoded: encoded.to_owned() })
+        let (kid, usual_values) = parse_header(&json)?;
+        Ok(Self { kid, json, usual_values, encoded: encoded.to_owned() })
     }
 }
 
 /// Only `alg`, `kid` and `crit` are looked at, so `jwk`, `jku`, `x5u` and `b64` have no effect.
-fn parse_header(text: &str) -> Result<Kid> {
-    let [alg, kid, crit] =
-        json::members(text, ["alg", "kid", "crit"]).ok_or_else(invalid_header)?;
+fn parse_header(text: &str) -> Result<(Kid, Option<String>)> {
+    let (members, count) =
+        json::members_and_order(text, ["alg", "kid", "crit"]).ok_or_else(invalid_header)?;
+    let [alg, kid, crit] = members;
 
     if let Some(crit) = crit {
         return Err(critical(crit));
@@ -155,11 +153,16 @@ fn parse_header(text: &str) -> Result<Kid> {
             ));
         }
     }
-    Ok(match kid.map(json::string) {
+    let usual_values = match (alg, kid, count) {
+        (Some(alg), Some(kid), Some(2)) => Some([alg.get(), ",", kid.get()].concat()),
+        _ => None,
+    };
+    let kid = match kid.map(json::string) {
         None => Kid::Absent,
         Some(Some(kid)) => Kid::Text(kid.into_owned()),
         Some(None) => Kid::NotText,
-    })
+    };
+    Ok((kid, usual_values))
 }
 
 fn invalid_header() -> Error {

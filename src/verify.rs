@@ -11,7 +11,7 @@ use crate::error::{Code, Error, Party, Result, quote};
 use crate::jwt::{UnverifiedJwt, VerifiedJwt};
 use crate::project::UserType;
 use crate::remembered::Remembered;
-use crate::token::{Header, Kid};
+use crate::token::Kid;
 use crate::users::{self, Sharing};
 
 /// Options that were checked once, and the caches that they name.
@@ -29,14 +29,6 @@ pub struct Call {
     /// Milliseconds since 1970; the wall clock's at the moment of judgement if `None`.
     pub current_date: Option<f64>,
     pub deadline: Millis,
-}
-
-/// What callers are told of a good token.
-#[derive(Debug)]
-pub struct Verified {
-    pub header: Arc<Header>,
-    /// As JSON text.
-    pub payload: String,
 }
 
 /// What is known of a token at once.
@@ -113,16 +105,16 @@ impl Client {
         Ok(jwt)
     }
 
-    /// The same once more, for a verification that is counted already.
+    /// The same once more, for a verification that is counted already: what JavaScript is told of the token.
     pub fn recall_again(
         &self,
         text: &str,
         current: Option<&Arc<Snapshot>>,
         current_date: Option<f64>,
-    ) -> Result<Option<Verified>> {
+    ) -> Result<Option<String>> {
         let jwt = self.remembered.as_ref().and_then(|remembered| remembered.peek(text));
         let jwt = self.still_good(jwt, current, current_date)?;
-        Ok(jwt.map(|jwt| Verified { header: Arc::clone(jwt.header()), payload: jwt.payload() }))
+        Ok(jwt.map(|jwt| jwt.json()))
     }
 
     fn still_good(
@@ -159,26 +151,25 @@ impl Client {
         }
     }
 
-    /// A token that is good, and remembered from now on.
+    /// What JavaScript is told of a token that is good, and remembered from now on.
     pub fn check(
         &self,
         mut jwt: UnverifiedJwt,
         snapshot: &Snapshot,
         current_date: Option<f64>,
-    ) -> Result<Verified> {
+    ) -> Result<String> {
         jwt.intern(&self.config.policy);
-        let (jwt, payload) = jwt.verify(&snapshot.keys)?;
+        let (jwt, json) = jwt.verify(&snapshot.keys)?;
         jwt.validate(&self.config.policy, now_seconds(current_date))?;
         self.counts.new.add_one();
-        let header = Arc::clone(jwt.header());
         if let Some(remembered) = &self.remembered {
             remembered.insert(jwt);
         }
-        Ok(Verified { header, payload })
+        Ok(json)
     }
 
     /// What is left to be done after [`Self::open`], with keys that are waited for.
-    pub async fn verify(&self, opened: Opened, call: Call) -> Result<Verified> {
+    pub async fn verify(&self, opened: Opened, call: Call) -> Result<String> {
         match opened {
             Opened::WithKeys(jwt, snapshot) => self.check(jwt, &snapshot, call.current_date),
             Opened::Keyless(jwt) => {

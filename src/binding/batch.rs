@@ -9,13 +9,12 @@ use napi::{Env, Error};
 use napi_derive::napi;
 
 use super::clients;
-use super::outcome::{self, Failure, failure, rejection};
+use super::outcome::{Failure, rejection};
 use super::text::{self, Json};
 use crate::cache::Snapshot;
 use crate::error::Result;
 use crate::threads;
-use crate::token::Header;
-use crate::verify::{Client, Opened, Verified};
+use crate::verify::{Client, Opened};
 
 /// The number of a token that was seen before, a JSON text, a refusal; `null` if the token was put into
 /// the batch, and `undefined` if its keys must be waited for.
@@ -63,7 +62,7 @@ struct Job {
 
 impl Job {
     /// `None` if the keys must be waited for, which must not hold up those that follow.
-    fn run(self) -> Result<Option<Verified>> {
+    fn run(self) -> Result<Option<String>> {
         match self.client.open(self.text)? {
             Opened::WithKeys(jwt, snapshot) => {
                 self.client.check(jwt, &snapshot, self.current_date).map(Some)
@@ -76,10 +75,8 @@ impl Job {
 /// The outcomes of some tokens of a batch, in the order of their tickets.
 #[napi(object, object_from_js = false)]
 pub struct Checked {
-    /// The JSON of two arrays, payloads and headers. A header that is to be a copy of the one before is 1.
-    /// Where a payload is `null`, the header is `null` too if the token was refused, and 0 if its keys
-    /// must be waited for. One text takes less to parse than many, and a column of equal shapes less
-    /// than a row of different ones.
+    /// The JSON of an array: what is told of each token; `null` if it was refused, and 0 if its keys must be
+    /// waited for. One text takes less to parse than many.
     #[napi(ts_type = "string")]
     pub json: Json,
     /// Those of the tokens that were refused.
@@ -155,8 +152,8 @@ fn verify(
     batch: &Mutex<Jobs>,
 ) -> Result<Verdict> {
     if let How::Recall = how {
-        if let Some(verified) = client.recall_again(text, current, current_date)? {
-            return Ok(Either5::B(Json(outcome::json(&verified))));
+        if let Some(json) = client.recall_again(text, current, current_date)? {
+            return Ok(Either5::B(Json(json)));
         }
     } else if let Some(jwt) = client.recall(text, current, current_date)? {
         #[allow(clippy::cast_precision_loss)]
@@ -168,67 +165,36 @@ fn verify(
         return Ok(Either5::D(Null));
     }
     Ok(match job.run()? {
-        Some(verified) => Either5::B(Json(outcome::json(&verified))),
+        Some(json) => Either5::B(Json(json)),
         None => Either5::E(()),
     })
 }
 
 fn check_all(jobs: Vec<Option<Job>>) -> Checked {
-    let mut columns = Columns::default();
+    let mut json = String::from("[");
+    let mut failures = Vec::new();
     for job in jobs {
-        columns.push(job.map_or(Ok(None), |job| {
-            let client = Arc::clone(&job.client);
-            job.run().inspect_err(|error| client.counts().reject(error.code))
-        }));
+        if json.len() > 1 {
+            json.push(',');
+        }
+        let Some(job) = job else {
+            json.push('0');
+            continue;
+        };
+        let client = Arc::clone(&job.client);
+        match job.run() {
+            Ok(Some(told)) => json.push_str(&told),
+            Ok(None) => json.push('0'),
+            Err(error) => {
+                json.push_str("null");
+                failures.push(rejection(&client, error));
+            }
+        }
     }
-    columns.into()
+    json.push(']');
+    Checked { json: Json(json), failures }
 }
 
 fn lock(jobs: &Mutex<Jobs>) -> MutexGuard<'_, Jobs> {
     jobs.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// A batch's outcomes as they grow.
-#[derive(Default)]
-struct Columns {
-    payloads: String,
-    headers: String,
-    last_header: Option<Arc<Header>>,
-    failures: Vec<Failure>,
-}
-
-impl Columns {
-    fn push(&mut self, outcome: Result<Option<Verified>>) {
-        if !self.payloads.is_empty() {
-            self.payloads.push(',');
-            self.headers.push(',');
-        }
-        match outcome {
-            Ok(Some(Verified { header, payload })) => {
-                self.payloads.push_str(&payload);
-                if self.last_header.as_ref().is_some_and(|last| Arc::ptr_eq(last, &header)) {
-                    self.headers.push('1');
-                } else {
-                    self.headers.push_str(&header.json);
-                    // A copy of one with objects inside would share them.
-                    self.last_header = header.is_flat().then_some(header);
-                }
-            }
-            Ok(None) => {
-                self.payloads.push_str("null");
-                self.headers.push('0');
-            }
-            Err(error) => {
-                self.payloads.push_str("null");
-                self.headers.push_str("null");
-                self.failures.push(failure(error));
-            }
-        }
-    }
-}
-
-impl From<Columns> for Checked {
-    fn from(Columns { payloads, headers, failures, .. }: Columns) -> Self {
-        Self { json: Json(["[[", &payloads, "],[", &headers, "]]"].concat()), failures }
-    }
 }

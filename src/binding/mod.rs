@@ -141,9 +141,7 @@ impl NativeClient {
             Err(error) => return Ok(Either::A(rejection(&self.client, error))),
         };
         let call = self.client.call(current_date);
-        let work = |client: Arc<Client>| async move {
-            client.verify(opened, call).await.map(|verified| outcome::json(&verified))
-        };
+        let work = |client: Arc<Client>| async move { client.verify(opened, call).await };
         self.promise(env, work, abort).map(Either::B)
     }
 

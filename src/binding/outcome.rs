@@ -6,7 +6,7 @@ use napi::bindgen_prelude::Either;
 use napi_derive::napi;
 
 use crate::error::{Error, Party, Reason};
-use crate::verify::{Client, Verified};
+use crate::verify::Client;
 use crate::{cache, counts, users};
 
 pub type Outcome = Either<String, Failure>;
@@ -63,11 +63,6 @@ pub struct CacheStats {
     pub entries: i64,
     pub bytes: i64,
     pub max_bytes: i64,
-}
-
-/// Payload and header, as one JSON text.
-pub fn json(Verified { header, payload }: &Verified) -> String {
-    [r#"{"payload":"#, payload, r#","protectedHeader":"#, &header.json, "}"].concat()
 }
 
 /// What a call of this client is rejected with.

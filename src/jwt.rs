@@ -17,8 +17,8 @@ use crate::signature;
 use crate::token::{self, Header, Kid, Token};
 
 #[derive(Debug)]
-pub struct UnverifiedJwt {
-    token: Token,
+pub struct UnverifiedJwt<'a> {
+    token: Token<'a>,
     /// `None` if it is no JSON object.
     payload: Option<Payload>,
 }
@@ -38,14 +38,14 @@ struct Facts {
     id: OnceLock<u64>,
 }
 
-impl UnverifiedJwt {
-    pub fn parse(text: Arc<str>) -> Result<Self> {
+impl<'a> UnverifiedJwt<'a> {
+    pub fn parse(text: &'a str) -> Result<Self> {
         let (token, payload) = Token::parse(text)?;
         let payload = json::text(payload).and_then(|text| Payload::parse(&text, &token.header));
         Ok(Self { token, payload })
     }
 
-    pub fn text(&self) -> &Arc<str> {
+    pub fn text(&self) -> &'a str {
         self.token.text()
     }
 

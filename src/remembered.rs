@@ -148,7 +148,7 @@ mod tests {
             let input = format!("{}.{payload}", URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#));
             let signature = self.key.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
             let text = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
-            UnverifiedJwt::parse(text.into()).unwrap().verify(&self.keys).unwrap().0
+            UnverifiedJwt::parse(&text).unwrap().verify(&self.keys).unwrap().0
         }
     }
 
@@ -231,7 +231,7 @@ mod tests {
             .collect();
         for text in &forged {
             assert!(remembered.get(text).is_none());
-            let jwt = UnverifiedJwt::parse(text.as_str().into()).unwrap();
+            let jwt = UnverifiedJwt::parse(text).unwrap();
             assert!(jwt.verify(&issuer.keys).is_err());
         }
         assert_eq!(remembered.0.len(), 1);

@@ -6,7 +6,7 @@ use crate::token::Token;
 
 /// The key that it is good under; more than one is tried if several share the token's `kid`.
 pub fn verify<'a>(
-    token: &Token,
+    token: &Token<'_>,
     mut keys: impl Iterator<Item = &'a PublicKey>,
 ) -> Result<&'a PublicKey> {
     let message = token.signing_input().as_bytes();

@@ -12,9 +12,9 @@ use crate::json;
 /// Stack Auth's tokens have about 880 characters; Node refuses headers of more than 16 KiB.
 pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 
-pub struct Token {
+pub struct Token<'a> {
     pub header: Arc<Header>,
-    text: Arc<str>,
+    text: &'a str,
     /// Where the dot before the signature is.
     last_dot: usize,
     signature: Vec<u8>,
@@ -40,9 +40,9 @@ pub enum Kid {
     NotText,
 }
 
-impl Token {
+impl<'a> Token<'a> {
     /// The token, and its payload as nobody should believe it before the signature is verified.
-    pub fn parse(text: Arc<str>) -> Result<(Self, Vec<u8>)> {
+    pub fn parse(text: &'a str) -> Result<(Self, Vec<u8>)> {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(Self::too_long());
         }
@@ -68,12 +68,12 @@ impl Token {
         invalid(format!("Compact JWS must have at most {MAX_TOKEN_BYTES} bytes, found more"))
     }
 
-    pub fn text(&self) -> &Arc<str> {
-        &self.text
+    pub fn text(&self) -> &'a str {
+        self.text
     }
 
     /// What was signed: the encoded header, a dot, the encoded payload.
-    pub fn signing_input(&self) -> &str {
+    pub fn signing_input(&self) -> &'a str {
         self.text.get(..self.last_dot).unwrap_or_default()
     }
 
@@ -82,7 +82,7 @@ impl Token {
     }
 }
 
-impl std::fmt::Debug for Token {
+impl std::fmt::Debug for Token<'_> {
     /// Without the token itself.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Token").field("kid", &self.header.kid).finish_non_exhaustive()
@@ -198,7 +198,7 @@ mod tests {
 
     #[track_caller]
     fn refuses(token: &str, code: Code) {
-        assert_eq!(Token::parse(token.into()).unwrap_err().code, code, "{token}");
+        assert_eq!(Token::parse(token).unwrap_err().code, code, "{token}");
     }
 
     #[track_caller]
@@ -210,7 +210,7 @@ mod tests {
     fn takes_a_token_apart() {
         let text =
             format!("{}.{}.AA", encode(r#"{"alg":"ES256","kid":"k"}"#), encode(r#"{"a":1}"#));
-        let (token, payload) = Token::parse(text.as_str().into()).unwrap();
+        let (token, payload) = Token::parse(&text).unwrap();
         assert_eq!(token.header.kid, Kid::Text("k".into()));
         assert_eq!(payload, br#"{"a":1}"#);
         assert_eq!(format!("{}.AA", token.signing_input()), text);
@@ -275,7 +275,7 @@ mod tests {
     fn a_kid_that_is_no_string_is_nobodys() {
         for kid in ["1", "null", "[]", "{}", "true"] {
             let text = format!("{}.e30.AA", encode(&format!(r#"{{"alg":"ES256","kid":{kid}}}"#)));
-            assert_eq!(Token::parse(text.into()).unwrap().0.header.kid, Kid::NotText);
+            assert_eq!(Token::parse(&text).unwrap().0.header.kid, Kid::NotText);
         }
     }
 
@@ -283,7 +283,7 @@ mod tests {
     fn size_is_bounded() {
         let token =
             |payload: usize| format!("{}.{}.AA", encode(r#"{"alg":"ES256"}"#), "A".repeat(payload));
-        assert!(Token::parse(token(16_000).into()).is_ok());
+        assert!(Token::parse(&token(16_000)).is_ok());
         refuses(&token(20_000), Code::JwsInvalid);
     }
 }

@@ -31,21 +31,13 @@ pub struct Call {
     pub deadline: Millis,
 }
 
-/// What is known of a token at once.
-#[derive(Debug)]
-pub enum Known {
-    /// It was seen before, and is good.
-    Good(VerifiedJwt),
-    New(Box<Opened>),
-}
-
 /// A new token, whose signature is yet to be checked.
 #[derive(Debug)]
-pub enum Opened {
+pub enum Opened<'a> {
     /// Under keys that are at hand.
-    WithKeys(UnverifiedJwt, Arc<Snapshot>),
+    WithKeys(UnverifiedJwt<'a>, Arc<Snapshot>),
     /// Under keys that must be waited for.
-    Keyless(UnverifiedJwt),
+    Keyless(UnverifiedJwt<'a>),
 }
 
 impl Client {
@@ -82,11 +74,12 @@ impl Client {
         self.remembered.as_ref().map(|remembered| remembered.stats()).unwrap_or_default()
     }
 
-    /// As far as it goes without waiting, and without cryptography.
-    pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<Known> {
+    /// Whether the token was seen before and is good; an error if it is none that could be. As far as it goes
+    /// without waiting, and without cryptography.
+    pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<bool> {
         match self.recall(text, self.keys.snapshot().as_ref(), current_date)? {
-            Some(jwt) => Ok(Known::Good(jwt)),
-            None => self.open(text.into()).map(|opened| Known::New(opened.into())),
+            Some(_) => Ok(true),
+            None => self.open(text).map(|_| false),
         }
     }
 
@@ -139,7 +132,7 @@ impl Client {
     }
 
     /// A token that is new.
-    pub fn open(&self, text: Arc<str>) -> Result<Opened> {
+    pub fn open<'a>(&self, text: &'a str) -> Result<Opened<'a>> {
         let jwt = UnverifiedJwt::parse(text)?;
         admit(jwt.excluded_user_type(&self.config.policy))?;
         match self.keys.at_hand(jwt.kid(), self.config.limits) {
@@ -154,7 +147,7 @@ impl Client {
     /// What JavaScript is told of a token that is good, and remembered from now on.
     pub fn check(
         &self,
-        mut jwt: UnverifiedJwt,
+        mut jwt: UnverifiedJwt<'_>,
         snapshot: &Snapshot,
         current_date: Option<f64>,
     ) -> Result<String> {
@@ -168,9 +161,16 @@ impl Client {
         Ok(json)
     }
 
-    /// What is left to be done after [`Self::open`], with keys that are waited for.
-    pub async fn verify(&self, opened: Opened, call: Call) -> Result<String> {
-        match opened {
+    /// [`Self::check`] as far as it goes without waiting; `None` if the keys must be waited for.
+    pub fn verify_at_once(&self, text: &str, current_date: Option<f64>) -> Result<Option<String>> {
+        match self.open(text)? {
+            Opened::WithKeys(jwt, snapshot) => self.check(jwt, &snapshot, current_date).map(Some),
+            Opened::Keyless(_) => Ok(None),
+        }
+    }
+
+    pub async fn verify(&self, text: &str, call: Call) -> Result<String> {
+        match self.open(text)? {
             Opened::WithKeys(jwt, snapshot) => self.check(jwt, &snapshot, call.current_date),
             Opened::Keyless(jwt) => {
                 let snapshot = self.key_set(jwt.kid(), call.deadline).await?;
@@ -180,16 +180,20 @@ impl Client {
         }
     }
 
-    /// The user of a token that is good as far as can be told here.
-    pub async fn get_user(&self, known: Known, users: &Arc<Users>, call: Call) -> Result<Arc<str>> {
-        let token: Arc<str> = known.text().into();
+    /// The user of a token, which is good already or must be found so as far as can be told here.
+    pub async fn get_user(
+        &self,
+        token: &Arc<str>,
+        is_good: bool,
+        users: &Arc<Users>,
+        call: Call,
+    ) -> Result<Arc<str>> {
         // Waiting for keys must leave time for the API, which can judge the token as well.
         let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
-        let verified = match known {
-            Known::Good(_) => Ok(()),
-            Known::New(opened) => {
-                self.verify(*opened, Call { deadline: half_time, ..call }).await.map(drop)
-            }
+        let verified = if is_good {
+            Ok(())
+        } else {
+            self.verify(token, Call { deadline: half_time, ..call }).await.map(drop)
         };
         let max_age = self.config.user_max_age;
         let sharing = match verified {
@@ -199,7 +203,7 @@ impl Client {
             // Without a verdict, nobody knows whether the token is still good.
             Err(_) => Sharing::UnderWay,
         };
-        users::current_user(users, &token, sharing, call.deadline).await
+        users::current_user(users, token, sharing, call.deadline).await
     }
 
     pub async fn warm_up(&self, call: Call) -> Result<()> {
@@ -208,17 +212,6 @@ impl Client {
 
     async fn key_set(&self, kid: &Kid, deadline: Millis) -> Result<Arc<Snapshot>> {
         self.keys.get(kid, self.config.limits, deadline, self.config.timeout).await
-    }
-}
-
-impl Known {
-    fn text(&self) -> &str {
-        match self {
-            Self::Good(jwt) => jwt.text(),
-            Self::New(opened) => match &**opened {
-                Opened::WithKeys(jwt, _) | Opened::Keyless(jwt) => jwt.text(),
-            },
-        }
     }
 }
 

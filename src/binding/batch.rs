@@ -14,7 +14,7 @@ use super::text::{self, Json};
 use crate::cache::Snapshot;
 use crate::error::Result;
 use crate::threads;
-use crate::verify::{Client, Opened};
+use crate::verify::Client;
 
 /// The number of a token that was seen before, a JSON text, a refusal; `null` if the token was put into
 /// the batch, and `undefined` if its keys must be waited for.
@@ -56,20 +56,8 @@ type Jobs = BTreeMap<i64, Job>;
 
 struct Job {
     client: Arc<Client>,
-    text: Arc<str>,
+    text: String,
     current_date: Option<f64>,
-}
-
-impl Job {
-    /// `None` if the keys must be waited for, which must not hold up those that follow.
-    fn run(self) -> Result<Option<String>> {
-        match self.client.open(self.text)? {
-            Opened::WithKeys(jwt, snapshot) => {
-                self.client.check(jwt, &snapshot, self.current_date).map(Some)
-            }
-            Opened::Keyless(_) => Ok(None),
-        }
-    }
 }
 
 /// The outcomes of some tokens of a batch, in the order of their tickets.
@@ -159,12 +147,12 @@ fn verify(
         #[allow(clippy::cast_precision_loss)]
         return Ok(Either5::A(jwt.id() as f64));
     }
-    let job = Job { client: Arc::clone(client), text: text.into(), current_date };
     if let How::Gather(ticket) = how {
+        let job = Job { client: Arc::clone(client), text: text.to_owned(), current_date };
         lock(batch).insert(ticket, job);
         return Ok(Either5::D(Null));
     }
-    Ok(match job.run()? {
+    Ok(match client.verify_at_once(text, current_date)? {
         Some(json) => Either5::B(Json(json)),
         None => Either5::E(()),
     })
@@ -177,13 +165,13 @@ fn check_all(jobs: Vec<Option<Job>>) -> Checked {
         if json.len() > 1 {
             json.push(',');
         }
-        let Some(job) = job else {
+        let Some(Job { client, text, current_date }) = job else {
             json.push('0');
             continue;
         };
-        let client = Arc::clone(&job.client);
-        match job.run() {
+        match client.verify_at_once(&text, current_date) {
             Ok(Some(told)) => json.push_str(&told),
+            // Waiting must not hold up those that follow.
             Ok(None) => json.push('0'),
             Err(error) => {
                 json.push_str("null");

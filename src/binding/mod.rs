@@ -136,12 +136,15 @@ impl NativeClient {
         current_date: Option<f64>,
         abort: Option<&Abort>,
     ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
-        let opened = match text::with(access_token, |text| self.client.open(text.into()))? {
-            Ok(opened) => opened,
+        let text = match text::with(access_token, |text| {
+            self.client.open(text)?;
+            Ok(text.to_owned())
+        })? {
+            Ok(text) => text,
             Err(error) => return Ok(Either::A(rejection(&self.client, error))),
         };
         let call = self.client.call(current_date);
-        let work = |client: Arc<Client>| async move { client.verify(opened, call).await };
+        let work = |client: Arc<Client>| async move { client.verify(&text, call).await };
         self.promise(env, work, abort).map(Either::B)
     }
 
@@ -155,17 +158,18 @@ impl NativeClient {
     ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
         let known = match self.client.users() {
             Ok(users) => text::with(access_token, |text| {
-                Ok((self.client.look_up(text, current_date)?, users))
+                let is_good = self.client.look_up(text, current_date)?;
+                Ok((Arc::from(text), is_good, users))
             })?,
             Err(error) => Err(error),
         };
-        let (known, users) = match known {
+        let (text, is_good, users) = match known {
             Ok(known) => known,
             Err(error) => return Ok(Either::A(rejection(&self.client, error))),
         };
         let call = self.client.call(current_date);
         let work = |client: Arc<Client>| async move {
-            client.get_user(known, &users, call).await.map(|user| user.as_ref().to_owned())
+            client.get_user(&text, is_good, &users, call).await.map(|user| user.as_ref().to_owned())
         };
         self.promise(env, work, abort).map(Either::B)
     }

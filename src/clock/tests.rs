@@ -14,7 +14,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::*;
 use crate::config::Options;
 use crate::error::{Code, Result};
-use crate::verify::{Client, Known};
+use crate::verify::Client;
 
 const SECOND: Millis = 1_000;
 const MINUTE: Millis = 60 * SECOND;
@@ -128,15 +128,15 @@ fn run<T>(work: impl Future<Output = T>) -> T {
 }
 
 fn verify(client: &Client, token: &str) -> Result<()> {
-    match client.look_up(token, None)? {
-        Known::Good(_) => Ok(()),
-        Known::New(opened) => run(client.verify(*opened, client.call(None))).map(drop),
+    if client.look_up(token, None)? {
+        return Ok(());
     }
+    run(client.verify(token, client.call(None))).map(drop)
 }
 
 fn get_user(client: &Client, token: &str) -> Result<()> {
-    let known = client.look_up(token, None)?;
-    run(client.get_user(known, &client.users()?, client.call(None))).map(drop)
+    let is_good = client.look_up(token, None)?;
+    run(client.get_user(&token.into(), is_good, &client.users()?, client.call(None))).map(drop)
 }
 
 #[track_caller]

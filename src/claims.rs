@@ -9,7 +9,7 @@ use crate::payload::NAMES;
 use crate::project::{Issuer, UserType};
 
 /// What a server wants of a token's claims.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Policy {
     pub issuers: Box<[Issuer]>,
     /// Seconds.
@@ -54,13 +54,14 @@ struct Members {
 }
 
 impl Claims {
-    /// Of the members that [`NAMES`] names.
-    pub fn read(members: &[Option<Raw<'_>>; NAMES.len()]) -> Self {
+    /// Of the members that [`NAMES`] names. Texts that are the policy's as well are taken from there, for
+    /// whoever validates them by that policy again and again need not read them.
+    pub fn read(members: &[Option<Raw<'_>>; NAMES.len()], policy: &Policy) -> Self {
         let [sub, .., is_anonymous, is_restricted, _, _, iss, iat, aud, exp, nbf] = *members;
         let time = |raw| json::number(raw).filter(|number| number.is_finite());
         Self {
-            iss: Claim::read(iss, |iss| json::string(iss).map(Arc::from)),
-            aud: Claim::read(aud, Audience::read),
+            iss: Claim::read(iss, |iss| Some(policy.text(&json::string(iss)?, |it| &it.iss))),
+            aud: Claim::read(aud, |aud| Audience::read(aud, policy)),
             sub: Claim::read(sub, |sub| json::is_string(sub).then_some(())),
             exp: Claim::read(exp, time),
             nbf: Claim::read(nbf, time),
@@ -114,18 +115,6 @@ impl Claims {
             .map(|issuer| issuer.user_type)
     }
 
-    /// Takes over the policy's own texts where they are the same, so that [`is_same`] need not read them.
-    pub fn intern(&mut self, policy: &Policy) {
-        if let Some(issuer) = self.issuer(policy) {
-            if let Claim::Is(Audience::One(aud)) = &mut self.aud
-                && *aud == issuer.aud
-            {
-                *aud = Arc::clone(&issuer.aud);
-            }
-            self.iss = Claim::Is(Arc::clone(&issuer.iss));
-        }
-    }
-
     /// Bytes on the heap, but for what is shared.
     pub fn size(&self) -> usize {
         match &self.aud {
@@ -152,6 +141,13 @@ impl Claims {
             Claim::Is(Audience::Many(many)) => many.strings.iter().any(|found| **found == **aud),
             _ => false,
         }
+    }
+}
+
+impl Policy {
+    fn text(&self, text: &str, of: impl Fn(&Issuer) -> &Arc<str>) -> Arc<str> {
+        let own = self.issuers.iter().map(of).find(|own| ***own == *text);
+        own.map_or_else(|| text.into(), Arc::clone)
     }
 }
 
@@ -216,9 +212,9 @@ impl Claim<bool> {
 }
 
 impl Audience {
-    fn read(raw: Raw<'_>) -> Option<Self> {
+    fn read(raw: Raw<'_>, policy: &Policy) -> Option<Self> {
         if let Some(audience) = json::string(raw) {
-            return Some(Self::One(audience.into()));
+            return Some(Self::One(policy.text(&audience, |issuer| &issuer.aud)));
         }
         let members = json::array(raw)?.into_iter().filter_map(json::string);
         let strings = members.map(Cow::into_owned).collect();

@@ -14,7 +14,7 @@ use crate::keys::{KeySet, Point};
 use crate::payload::Payload;
 use crate::project::UserType;
 use crate::signature;
-use crate::token::{self, Header, Kid, Token};
+use crate::token::{Header, Kid, Token};
 
 #[derive(Debug)]
 pub struct UnverifiedJwt<'a> {
@@ -39,9 +39,10 @@ struct Facts {
 }
 
 impl<'a> UnverifiedJwt<'a> {
-    pub fn parse(text: &'a str) -> Result<Self> {
+    pub fn parse(text: &'a str, policy: &Policy) -> Result<Self> {
         let (token, payload) = Token::parse(text)?;
-        let payload = json::text(payload).and_then(|text| Payload::parse(&text, &token.header));
+        let payload =
+            json::text(payload).and_then(|text| Payload::parse(&text, &token.header, policy));
         Ok(Self { token, payload })
     }
 
@@ -59,11 +60,9 @@ impl<'a> UnverifiedJwt<'a> {
         self.payload.as_ref()?.claims.excluded_user_type(policy)
     }
 
-    /// For a policy that will validate it again and again: see [`Claims::intern`].
-    pub fn intern(&mut self, policy: &Policy) {
-        if let Some(Payload { claims, .. }) = &mut self.payload {
-            claims.intern(policy);
-        }
+    /// [`Payload::json`], as nobody should believe it before the signature is verified.
+    pub fn json(self) -> Option<String> {
+        self.payload.map(|payload| payload.json)
     }
 
     /// The verified token, and its [`Payload::json`].
@@ -88,13 +87,6 @@ impl VerifiedJwt {
 
     pub fn kid(&self) -> &Kid {
         &self.facts().header.kid
-    }
-
-    /// As [`Payload::json`] has it.
-    pub fn json(&self) -> String {
-        let payload = token::payload(self.text()).and_then(json::text);
-        let payload = payload.and_then(|text| Payload::parse(&text, &self.facts().header));
-        payload.map(|payload| payload.json).unwrap_or_default()
     }
 
     /// Never that of another token in this process. Given out when it is first asked for, so that those in

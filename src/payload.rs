@@ -1,6 +1,6 @@
 //! A payload: its claims, and what JavaScript is told of it.
 
-use crate::claims::Claims;
+use crate::claims::{Claims, Policy};
 use crate::json;
 use crate::token::Header;
 
@@ -39,7 +39,7 @@ pub struct Payload {
 
 impl Payload {
     /// `None` if the text is no JSON object.
-    pub fn parse(text: &str, header: &Header) -> Option<Self> {
+    pub fn parse(text: &str, header: &Header, policy: &Policy) -> Option<Self> {
         let (members, count) = json::members_and_order(text, NAMES)?;
         let json = match &header.usual_values {
             Some(values) if count == Some(USUAL) => {
@@ -55,7 +55,7 @@ impl Payload {
             }
             _ => [r#"{"payload":"#, text, r#","protectedHeader":"#, &header.json, "}"].concat(),
         };
-        Some(Self { claims: Claims::read(&members), json })
+        Some(Self { claims: Claims::read(&members, policy), json })
     }
 }
 
@@ -74,7 +74,8 @@ mod tests {
     }
 
     fn parse(text: &str, header: &str) -> Option<Payload> {
-        Payload::parse(text, &Header::parse(&URL_SAFE_NO_PAD.encode(header)).unwrap())
+        let header = Header::parse(&URL_SAFE_NO_PAD.encode(header)).unwrap();
+        Payload::parse(text, &header, &Policy::default())
     }
 
     fn json(text: &str, header: &str) -> String {

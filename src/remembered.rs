@@ -124,8 +124,14 @@ mod tests {
     use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
     use super::*;
+    use crate::claims::Policy;
+    use crate::error::Result;
     use crate::jwt::UnverifiedJwt;
     use crate::keys::KeySet;
+
+    fn parse(text: &str) -> Result<UnverifiedJwt<'_>> {
+        UnverifiedJwt::parse(text, &Policy::default())
+    }
 
     struct Issuer {
         key: EcdsaKeyPair,
@@ -148,7 +154,7 @@ mod tests {
             let input = format!("{}.{payload}", URL_SAFE_NO_PAD.encode(r#"{"alg":"ES256"}"#));
             let signature = self.key.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
             let text = format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature));
-            UnverifiedJwt::parse(&text).unwrap().verify(&self.keys).unwrap().0
+            parse(&text).unwrap().verify(&self.keys).unwrap().0
         }
     }
 
@@ -231,7 +237,7 @@ mod tests {
             .collect();
         for text in &forged {
             assert!(remembered.get(text).is_none());
-            let jwt = UnverifiedJwt::parse(text).unwrap();
+            let jwt = parse(text).unwrap();
             assert!(jwt.verify(&issuer.keys).is_err());
         }
         assert_eq!(remembered.0.len(), 1);

@@ -89,11 +89,6 @@ impl std::fmt::Debug for Token<'_> {
     }
 }
 
-/// That of a token that was parsed before.
-pub fn payload(text: &str) -> Option<Vec<u8>> {
-    decode("payload", text.split('.').nth(1)?).ok()
-}
-
 /// Strict base64url: no padding, no white space, no stray bits.
 fn decode(part: &str, text: &str) -> Result<Vec<u8>> {
     URL_SAFE_NO_PAD.decode_to_vec(text).map_err(|error| {

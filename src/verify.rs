@@ -107,7 +107,8 @@ impl Client {
     ) -> Result<Option<String>> {
         let jwt = self.remembered.as_ref().and_then(|remembered| remembered.peek(text));
         let jwt = self.still_good(jwt, current, current_date)?;
-        Ok(jwt.map(|jwt| jwt.json()))
+        let open = |jwt: VerifiedJwt| UnverifiedJwt::parse(jwt.text(), self.policy()).ok()?.json();
+        Ok(jwt.and_then(open))
     }
 
     fn still_good(
@@ -133,7 +134,7 @@ impl Client {
 
     /// A token that is new.
     pub fn open<'a>(&self, text: &'a str) -> Result<Opened<'a>> {
-        let jwt = UnverifiedJwt::parse(text)?;
+        let jwt = UnverifiedJwt::parse(text, &self.config.policy)?;
         admit(jwt.excluded_user_type(&self.config.policy))?;
         match self.keys.at_hand(jwt.kid(), self.config.limits) {
             None => Ok(Opened::Keyless(jwt)),
@@ -147,11 +148,10 @@ impl Client {
     /// What JavaScript is told of a token that is good, and remembered from now on.
     pub fn check(
         &self,
-        mut jwt: UnverifiedJwt<'_>,
+        jwt: UnverifiedJwt<'_>,
         snapshot: &Snapshot,
         current_date: Option<f64>,
     ) -> Result<String> {
-        jwt.intern(&self.config.policy);
         let (jwt, json) = jwt.verify(&snapshot.keys)?;
         jwt.validate(&self.config.policy, now_seconds(current_date))?;
         self.counts.new.add_one();

@@ -8,9 +8,10 @@
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
+use stack_auth_native::claims::Policy;
 use stack_auth_native::error::{Code, Error};
 use stack_auth_native::jwt::UnverifiedJwt;
-use stack_auth_native::token::{self, Kid, MAX_TOKEN_BYTES, Token};
+use stack_auth_native::token::{Kid, MAX_TOKEN_BYTES, Token};
 use stack_auth_native_fuzz::{bounded, value};
 
 fuzz_target!(|input: &[u8]| {
@@ -25,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
         },
     };
     let opened = bounded(text.as_bytes(), 8, || Token::parse(&text));
-    let jwt = bounded(text.as_bytes(), 64, || UnverifiedJwt::parse(&text));
+    let jwt = bounded(text.as_bytes(), 64, || UnverifiedJwt::parse(&text, &Policy::default()));
     match opened {
         Ok((token, payload)) => {
             is_compact(&text, &token, &payload);
@@ -52,7 +53,6 @@ fn is_compact(text: &str, token: &Token<'_>, payload: &[u8]) {
     let json = &token.header.json;
     let marked = format!("\u{feff}{json}");
     assert!([json, &marked].iter().any(|json| URL_SAFE_NO_PAD.encode(json) == header));
-    assert_eq!(token::payload(text).as_deref(), Some(payload));
 }
 
 fn says(token: &Token<'_>) {

@@ -51,10 +51,8 @@ export interface CacheStats {
 /** The outcomes of some tokens of a batch, in the order of their tickets. */
 export interface Checked {
   /**
-   * The JSON of two arrays, payloads and headers. A header that is to be a copy of the one before is 1.
-   * Where a payload is `null`, the header is `null` too if the token was refused, and 0 if its keys
-   * must be waited for. One text takes less to parse than many, and a column of equal shapes less
-   * than a row of different ones.
+   * The JSON of an array: what is told of each token; `null` if it was refused, and 0 if its keys must be
+   * waited for. One text takes less to parse than many.
    */
   json: string
   /** Those of the tokens that were refused. */

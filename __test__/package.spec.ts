@@ -58,6 +58,7 @@ describe('the packed tarball', () => {
         'lib/testing/errors.js',
         'lib/testing/keys.js',
         'lib/testing/users.js',
+        'lib/verified.js',
         'package.json',
         'testing.d.ts',
         'testing.js',

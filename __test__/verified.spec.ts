@@ -144,7 +144,7 @@ describe.each(Object.entries(SHAPES))('of a payload that is %s', (_name, shape) 
   });
 });
 
-test.each(['regular', 'restricted', 'anonymous'])(
+test.each(['regular', 'restricted', 'anonymous'] as const)(
   'the names of the claims of a %s user are left out on the way from the native side',
   async (type) => {
     const issuer = await startIssuer();

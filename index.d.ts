@@ -268,7 +268,7 @@ export interface VerifyJwtOptions {
   /**
    * Bytes of native memory for tokens whose signature was found good, so that it need not be checked
    * again; everything else is, at each call. All who name the same number share them, in all threads
-   * of the process; each thread keeps parsed payloads besides, in about three eighths of that. 0 turns
+   * of the process; each thread keeps parsed payloads besides, in about half of that. 0 turns
    * it off.
    *
    * @defaultValue `16_777_216`

@@ -24,10 +24,10 @@ let near = slots(256);
  */
 class Templates {
   /**
-   * Per thread, in characters of JSON; the objects take about a byte for each. Enough for all tokens of the
+   * Per thread, in characters of JSON; the objects take one to two bytes for each. Enough for all tokens of the
    * usual length that the native side remembers, for what is left over is parsed at each call.
    */
-  static #SHARE = 3 / 8;
+  static #SHARE = 1 / 4;
   static #DEFAULT_BYTES = 16 * 1_024 * 1_024;
   /** @type {Map<number, Templates>} */
   static #all = new Map();

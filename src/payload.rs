@@ -32,9 +32,9 @@ const USUAL: usize = 18;
 #[derive(Debug)]
 pub struct Payload {
     pub claims: Claims,
-    /// Payload and header for JavaScript: an object of both. V8 takes longer for names than for values, so where
-    /// all members of the header are the usual ones, it is an array of their values and the payload; and where
-    /// those of the payload are too, of their values.
+    /// What JavaScript is told: `[alg, kid, sub, …, exp]` where header and payload have the usual members, for V8
+    /// takes longer for names than for values; `[alg, kid, {…}]` where the header alone has; otherwise
+    /// `{"payload": {…}, "protectedHeader": {…}}`.
     pub json: String,
 }
 

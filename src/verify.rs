@@ -170,14 +170,15 @@ impl Client {
     }
 
     pub async fn verify(&self, text: &str, call: Call) -> Result<String> {
-        match self.open(text)? {
-            Opened::WithKeys(jwt, snapshot) => self.check(jwt, &snapshot, call.current_date),
+        let (jwt, snapshot) = match self.open(text)? {
+            Opened::WithKeys(jwt, snapshot) => (jwt, snapshot),
             Opened::Keyless(jwt) => {
                 let snapshot = self.key_set(jwt.kid(), call.deadline).await?;
                 has_key(&snapshot, jwt.kid())?;
-                self.check(jwt, &snapshot, call.current_date)
+                (jwt, snapshot)
             }
-        }
+        };
+        self.check(jwt, &snapshot, call.current_date)
     }
 
     /// The user of a token, which is good already or must be found so as far as can be told here.

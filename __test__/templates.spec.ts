@@ -2,7 +2,9 @@ import { createRequire } from 'node:module';
 import { createContext, Script } from 'node:vm';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { StackAuth } from '../index.js';
 import { mint, newSigner } from '../stress/tokens.js';
+import { sign } from './support/tokens.js';
 
 const require = createRequire(import.meta.url);
 
@@ -12,6 +14,8 @@ function load() {
   return require('../lib/templates.js').Templates;
 }
 
+/** What a template takes besides its JSON. */
+const OBJECT = 400;
 const header = { alg: 'ES256', kid: 'k' };
 /** Of the length that is usual. */
 const name = 'Ada'.repeat(130);
@@ -20,7 +24,7 @@ const result = (n: number, claims = {}) => ({
   protectedHeader: header,
 });
 const json = (n: number, claims?: object) => JSON.stringify(result(n, claims));
-const LENGTH = json(1_000).length;
+const LENGTH = json(1_000).length + OBJECT;
 /** With room for so many results of that length. */
 const roomFor = (count: number, Templates = load()) => new Templates(count * LENGTH);
 
@@ -66,15 +70,44 @@ describe("of a payload with Stack Auth's claims", () => {
     ['and one of another name', { sub, ...others, expires: exp }],
     ['and an object in one of them', { ...claims, restricted_reason: { type: 'anonymous' } }],
   ])('%s, copies have the same members in the same order', (_kind, payload) => {
-    const templates = roomFor(100);
     const text = JSON.stringify({ payload, protectedHeader: header });
-    const got = [templates.add(1, text), templates.copy(1), templates.copy(1)];
-    for (const one of got) {
-      expect(JSON.stringify(one)).toBe(text);
-      expect(Object.getPrototypeOf(one.payload)).toBe(Object.prototype);
-      one.payload.sub = 'changed';
+    const values = JSON.stringify(Object.values(header).concat(Object.values(payload)));
+    const forms = [text, JSON.stringify([...Object.values(header), payload])];
+    for (const form of payload === claims ? [...forms, values] : forms) {
+      const templates = roomFor(100);
+      const got = [templates.add(1, form), templates.copy(1), templates.copy(1)];
+      for (const one of got) {
+        expect(JSON.stringify(one)).toBe(text);
+        expect(Object.getPrototypeOf(one.payload)).toBe(Object.prototype);
+        one.payload.sub = 'changed';
+        one.protectedHeader.kid = 'changed';
+      }
+      expect(JSON.stringify(templates.copy(1))).toBe(text);
     }
-    expect(JSON.stringify(templates.copy(1))).toBe(text);
+  });
+
+  /** Another one is another cache. */
+  let tokenCacheBytes = 2 ** 20;
+  const swapped = { kid: 'k', alg: 'ES256' };
+  const more = { team_ids: 'a,b', plan: 'pro', locale: 'en-GB', region: 'eu' };
+  test.each([
+    ['as they are', header, claims],
+    ['as they are, and a header in another order', swapped, claims],
+    ['and some more', header, { ...claims, ...more }],
+    ['and an object in one of them', header, { ...claims, restricted_reason: { type: 'x' } }],
+  ])('%s, as many are kept as tokens are remembered', async (_kind, header, payload) => {
+    tokenCacheBytes += 1;
+    const signer = newSigner('k');
+    const keys = { jwks: { keys: [signer.jwk] }, uat: Date.now() };
+    const client = new StackAuth({ ...project, keys, tokenCacheBytes });
+    await client.verifyJwt(sign(header, payload, signer));
+    const count = Math.floor(tokenCacheBytes / client.stats().tokenCache.bytes);
+    expect(count).toBeGreaterThan(300);
+    const templates = load().of(tokenCacheBytes);
+    for (let n = 1; n <= count; n += 1) {
+      templates.add(n, JSON.stringify({ payload, protectedHeader: header }));
+    }
+    expect(templates.copy(1)).toStrictEqual({ payload, protectedHeader: header });
   });
 });
 
@@ -239,7 +272,8 @@ describe('of many results', () => {
           expect(templates.copy(n)).toStrictEqual(result(n, added.get(n)));
         }
         const kept = [...added].filter(([n]) => templates.copy(n));
-        const total = kept.reduce((sum, [n, claims]) => sum + json(n, claims).length, 0);
+        const lengths = kept.map(([n, claims]) => json(n, claims).length + OBJECT);
+        const total = lengths.reduce((sum, length) => sum + length, 0);
         expect(total).toBeLessThanOrEqual(40 * LENGTH);
       }),
     );

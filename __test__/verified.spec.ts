@@ -144,6 +144,26 @@ describe.each(Object.entries(SHAPES))('of a payload that is %s', (_name, shape) 
   });
 });
 
+test('a polluted Array.prototype has no part in it', async () => {
+  const issuer = await startIssuer();
+  serve(issuer, [signer.jwk]);
+  const text = object(usual(issuer.url, issuer.projectId));
+  const client = new StackAuth(issuer.options);
+  const then = (resolve: (value: unknown) => void) => resolve({ payload: { sub: 'mallory' } });
+  Object.defineProperty(Array.prototype, 'then', { configurable: true, value: then });
+  try {
+    for (const count of [1, 1, 3]) {
+      const tokens = Array.from({ length: count }, () => sign(HEADERS[0]!, text, signer));
+      const calls = tokens.map((token) => client.verifyJwt(token));
+      for (const call of calls) {
+        isTold(await call, HEADERS[0]!, text);
+      }
+    }
+  } finally {
+    Reflect.deleteProperty(Array.prototype, 'then');
+  }
+});
+
 test.each(['regular', 'restricted', 'anonymous'] as const)(
   'the names of the claims of a %s user are left out on the way from the native side',
   async (type) => {

@@ -4,8 +4,8 @@ const { Abort, NativeClient } = require('../binding.js');
 const { abortError, orAborted } = require('./abort.js');
 const checks = require('./checks.js');
 const { StackAuthError, configError } = require('./errors.js');
-const { verifiedOf } = require('./verified.js');
 const { Templates } = require('./templates.js');
+const { parseVerified } = require('./verified.js');
 
 /**
  * @import { Abort as NativeAbort, Failure, NativeClient as Client } from '../binding'
@@ -139,7 +139,7 @@ function verify(bound, caller, accessToken) {
   }
   checks.countInPlace();
   if (typeof verdict === 'string') {
-    return verifiedOf(JSON.parse(verdict));
+    return parseVerified(verdict);
   }
   throw new StackAuthError(/** @type {Failure} */ (verdict), siteOf(caller));
 }
@@ -168,10 +168,12 @@ function conclude(bound, caller, accessToken, outcome) {
  * @param {unknown} accessToken
  */
 function verifyWithKeys(bound, caller, accessToken) {
-  const asked = ask(bound, caller, (client, date, abort) =>
-    client.verifyWithKeys(accessToken, date, abort),
+  return ask(
+    bound,
+    caller,
+    (client, date, abort) => client.verifyWithKeys(accessToken, date, abort),
+    parseVerified,
   );
-  return asked.then(verifiedOf);
 }
 
 /**
@@ -180,8 +182,9 @@ function verifyWithKeys(bound, caller, accessToken) {
  * @param {Bound} bound
  * @param {Function} caller
  * @param {(client: Client, currentDate?: number, abort?: NativeAbort) => Failure | Promise<string | Failure>} start
+ * @param {(json: string) => any} [read]
  */
-function ask({ client, currentDate, signal }, caller, start) {
+function ask({ client, currentDate, signal }, caller, start, read = JSON.parse) {
   const site = siteOf(caller);
   if (signal?.aborted) {
     throw abortError(signal, site);
@@ -191,17 +194,18 @@ function ask({ client, currentDate, signal }, caller, start) {
   if (isFailure(outcome)) {
     throw new StackAuthError(outcome, site);
   }
-  return settle(orAborted(outcome, signal, abort, site), site);
+  return settle(orAborted(outcome, signal, abort, site), site, read);
 }
 
 /**
  * @param {Promise<string | Failure>} pending
  * @param {{ stack?: string }} site
+ * @param {(json: string) => any} read
  */
-async function settle(pending, site) {
+async function settle(pending, site, read) {
   const outcome = await pending;
   if (typeof outcome === 'string') {
-    return JSON.parse(outcome);
+    return read(outcome);
   }
   throw new StackAuthError(outcome, site);
 }

@@ -1,6 +1,6 @@
 'use strict';
 
-const { copierOf, verifiedOf } = require('./verified.js');
+const { copierOf, parseVerified } = require('./verified.js');
 
 /** @import { Verified } from './verified.js' */
 
@@ -9,6 +9,8 @@ const { hasOwn } = Object;
 
 /** What a slot has: a number, its payload and its header, and how that payload is copied. */
 const FIELDS = 4;
+/** Bytes that a template takes besides the characters of its JSON, more or less. */
+const OBJECT = 400;
 /** No number of a token. */
 const NOBODY = -1;
 /**
@@ -20,14 +22,14 @@ let near = slots(256);
 
 /**
  * Results of remembered tokens, by the number that the native side gave them, to be copied for each
- * call: a copy takes a twentieth of the time that parsing takes. Bounded by the length of the JSON.
+ * call: a copy takes a tenth of the time that parsing takes. Bounded by the memory that they take, more or less.
  */
 class Templates {
   /**
-   * Per thread, in characters of JSON; the objects take one to two bytes for each. Enough for all tokens of the
-   * usual length that the native side remembers, for what is left over is parsed at each call.
+   * Per thread. Enough for all tokens of the usual length that the native side remembers, for what is left over is
+   * parsed at each call.
    */
-  static #SHARE = 1 / 4;
+  static #SHARE = 1 / 2;
   static #DEFAULT_BYTES = 16 * 1_024 * 1_024;
   /** @type {Map<number, Templates>} */
   static #all = new Map();
@@ -73,7 +75,7 @@ class Templates {
     }
     const template = this.#templates.get(id);
     if (typeof template === 'string') {
-      return verifiedOf(JSON.parse(template));
+      return parseVerified(template);
     }
     if (!template) {
       return undefined;
@@ -93,9 +95,9 @@ class Templates {
    * @returns {Verified}
    */
   add(id, json) {
-    const parsed = verifiedOf(JSON.parse(json));
+    const parsed = parseVerified(json);
     const flat = isFlat(parsed.payload) && isFlat(parsed.protectedHeader);
-    const template = flat ? this.#templateOf(parsed, json.length) : json;
+    const template = flat ? this.#templateOf(parsed, json.length + OBJECT) : json;
     if (this.#templates.size >= near.length / FIELDS) {
       // Not a copy, for each has another slot now; those that are used come back.
       near = slots((2 * near.length) / FIELDS);

@@ -6,15 +6,26 @@
  * @typedef {{ payload: any, protectedHeader: any }} Verified
  */
 
+/** As it was when this was loaded. */
+const { isArray } = Array;
+
+/**
+ * @param {string} json as in src/payload.rs
+ * @returns {Verified}
+ */
+function parseVerified(json) {
+  return verifiedOf(JSON.parse(json));
+}
+
 /**
  * The native side leaves out the names of the usual members of the header, and of the payload if it has no others,
  * for V8 takes longer for names than for values.
  *
- * @param {any} parsed its JSON
+ * @param {any} parsed the same, parsed
  * @returns {Verified}
  */
 function verifiedOf(parsed) {
-  if (!Array.isArray(parsed)) {
+  if (!isArray(parsed)) {
     return parsed;
   }
   const payload = parsed.length === 3 ? parsed[2] : usual(parsed);
@@ -22,7 +33,7 @@ function verifiedOf(parsed) {
 }
 
 /**
- * With the members that Stack Auth's tokens have, in their order, as in src/payload.rs.
+ * With the members that Stack Auth's tokens have, in their order: as in `copyUsual`, and in src/payload.rs.
  *
  * @param {any[]} values
  */
@@ -69,7 +80,8 @@ function copyAny(payload) {
 }
 
 /**
- * V8 knows these members, and so need not look at their values in memory, which it does for `...`.
+ * The same members as in `usual`. V8 knows them, and so need not look at their values in memory, which it does for
+ * `...`.
  *
  * @param {any} payload
  */
@@ -96,4 +108,4 @@ function copyUsual(payload) {
   };
 }
 
-module.exports = { copierOf, verifiedOf };
+module.exports = { copierOf, parseVerified, verifiedOf };

@@ -46,10 +46,6 @@ impl<'a> UnverifiedJwt<'a> {
         Ok(Self { token, payload })
     }
 
-    pub fn text(&self) -> &'a str {
-        self.token.text()
-    }
-
     pub fn kid(&self) -> &Kid {
         &self.token.header.kid
     }

@@ -103,7 +103,7 @@ fn decode(part: &str, text: &str) -> Result<Vec<u8>> {
 impl Header {
     /// Bytes that it takes, more or less.
     pub fn size(&self) -> usize {
-        size_of::<Self>() + 2 * self.json.len() + self.encoded.len()
+        size_of::<Self>() + 3 * self.json.len() + self.encoded.len()
     }
 
     /// One after the other, the tokens under a key have the same header, so the last one is kept.

@@ -107,8 +107,8 @@ impl Client {
     ) -> Result<Option<String>> {
         let jwt = self.remembered.as_ref().and_then(|remembered| remembered.peek(text));
         let jwt = self.still_good(jwt, current, current_date)?;
-        let open = |jwt: VerifiedJwt| UnverifiedJwt::parse(jwt.text(), self.policy()).ok()?.json();
-        Ok(jwt.and_then(open))
+        let policy = &self.config.policy;
+        Ok(jwt.and_then(|jwt| UnverifiedJwt::parse(jwt.text(), policy).ok()?.json()))
     }
 
     fn still_good(
@@ -146,7 +146,7 @@ impl Client {
     }
 
     /// What JavaScript is told of a token that is good, and remembered from now on.
-    pub fn check(
+    fn check(
         &self,
         jwt: UnverifiedJwt<'_>,
         snapshot: &Snapshot,

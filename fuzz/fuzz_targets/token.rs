@@ -33,7 +33,7 @@ fuzz_target!(|input: &[u8]| {
             says(&token);
             // The second time, the header is remembered.
             let jwt = jwt.expect("what opens, opens");
-            assert_eq!((jwt.kid(), jwt.text()), (&token.header.kid, token.text()));
+            assert_eq!(jwt.kid(), &token.header.kid);
         }
         Err(error) => {
             is_told_well(&error, &text);

@@ -137,6 +137,7 @@ impl NativeClient {
         abort: Option<&Abort>,
     ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
         let text = match text::with(access_token, |text| {
+            // For a refusal on the spot.
             self.client.open(text)?;
             Ok(text.to_owned())
         })? {
@@ -156,15 +157,15 @@ impl NativeClient {
         current_date: Option<f64>,
         abort: Option<&Abort>,
     ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
-        let known = match self.client.users() {
+        let looked_up = match self.client.users() {
             Ok(users) => text::with(access_token, |text| {
                 let is_good = self.client.look_up(text, current_date)?;
                 Ok((Arc::from(text), is_good, users))
             })?,
             Err(error) => Err(error),
         };
-        let (text, is_good, users) = match known {
-            Ok(known) => known,
+        let (text, is_good, users) = match looked_up {
+            Ok(found) => found,
             Err(error) => return Ok(Either::A(rejection(&self.client, error))),
         };
         let call = self.client.call(current_date);

@@ -165,7 +165,7 @@ fn the_texts_of_a_policy_are_taken_over_where_they_are_the_same() {
         ("", (true, true)),
         (r#","aud":"p1:restricted""#, (true, false)),
         (r#","aud":["p1"]"#, (true, false)),
-        (r#","iss":"https://evil.example/api/v1/projects/p1""#, (false, false)),
+        (r#","iss":"https://evil.example/api/v1/projects/p1""#, (false, true)),
     ] {
         let claims = parse(&claims(more), &policy).unwrap();
         assert_eq!(has_texts_of(&policy.issuers[0], &claims), texts, "{more}");

@@ -56,11 +56,6 @@ impl<'a> UnverifiedJwt<'a> {
         self.payload.as_ref()?.claims.excluded_user_type(policy)
     }
 
-    /// [`Payload::json`], as nobody should believe it before the signature is verified.
-    pub fn json(self) -> Option<String> {
-        self.payload.map(|payload| payload.json)
-    }
-
     /// The verified token, and its [`Payload::json`].
     pub fn verify(self, keys: &Arc<KeySet>) -> Result<(VerifiedJwt, String)> {
         let key = signature::verify(&self.token, keys.select(&self.token.header.kid))?;
@@ -83,6 +78,12 @@ impl VerifiedJwt {
 
     pub fn kid(&self) -> &Kid {
         &self.facts().header.kid
+    }
+
+    /// [`Payload::json`], made anew.
+    pub fn json(&self, policy: &Policy) -> Option<String> {
+        let jwt = UnverifiedJwt::parse(self.text(), policy).ok()?;
+        jwt.payload.map(|payload| payload.json)
     }
 
     /// Never that of another token in this process. Given out when it is first asked for, so that those in

@@ -107,8 +107,7 @@ impl Client {
     ) -> Result<Option<String>> {
         let jwt = self.remembered.as_ref().and_then(|remembered| remembered.peek(text));
         let jwt = self.still_good(jwt, current, current_date)?;
-        let policy = &self.config.policy;
-        Ok(jwt.and_then(|jwt| UnverifiedJwt::parse(jwt.text(), policy).ok()?.json()))
+        Ok(jwt.and_then(|jwt| jwt.json(&self.config.policy)))
     }
 
     fn still_good(

@@ -33,7 +33,7 @@ function verifiedOf(parsed) {
 }
 
 /**
- * With the members that Stack Auth's tokens have, in their order: as in `copyUsual`, and in src/payload.rs.
+ * With the members that Stack Auth's tokens have, in their order: as in `copyUsual`, and in src/claims.rs.
  *
  * @param {any[]} values
  */

@@ -5,8 +5,32 @@ use std::sync::Arc;
 
 use crate::error::{Code, Error, Reason, Result, quote};
 use crate::json::{self, Raw};
-use crate::payload::NAMES;
 use crate::project::{Issuer, UserType};
+
+/// The claims of Stack Auth's tokens in their order, as in `lib/verified.js`; then `nbf`, which is checked as
+/// well where there is one.
+pub const NAMES: [&str; 1 + USUAL] = [
+    "sub",
+    "project_id",
+    "branch_id",
+    "refresh_token_id",
+    "role",
+    "name",
+    "email",
+    "email_verified",
+    "selected_team_id",
+    "signed_up_at",
+    "is_anonymous",
+    "is_restricted",
+    "restricted_reason",
+    "requires_totp_mfa",
+    "iss",
+    "iat",
+    "aud",
+    "exp",
+    "nbf",
+];
+pub const USUAL: usize = 18;
 
 /// What a server wants of a token's claims.
 #[derive(Debug, Clone, Default)]
@@ -145,6 +169,7 @@ impl Claims {
 }
 
 impl Policy {
+    /// The policy's own copy of the text if it has one.
     fn text(&self, text: &str, of: impl Fn(&Issuer) -> &Arc<str>) -> Arc<str> {
         let own = self.issuers.iter().map(of).find(|own| ***own == *text);
         own.map_or_else(|| text.into(), Arc::clone)

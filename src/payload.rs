@@ -1,33 +1,8 @@
 //! A payload: its claims, and what JavaScript is told of it.
 
-use crate::claims::{Claims, Policy};
+use crate::claims::{Claims, NAMES, Policy, USUAL};
 use crate::json;
 use crate::token::Header;
-
-/// The claims of Stack Auth's tokens in their order, as in `lib/verified.js`; then `nbf`, which is checked as
-/// well where there is one.
-pub const NAMES: [&str; 1 + USUAL] = [
-    "sub",
-    "project_id",
-    "branch_id",
-    "refresh_token_id",
-    "role",
-    "name",
-    "email",
-    "email_verified",
-    "selected_team_id",
-    "signed_up_at",
-    "is_anonymous",
-    "is_restricted",
-    "restricted_reason",
-    "requires_totp_mfa",
-    "iss",
-    "iat",
-    "aud",
-    "exp",
-    "nbf",
-];
-const USUAL: usize = 18;
 
 #[derive(Debug)]
 pub struct Payload {

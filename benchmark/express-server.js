@@ -27,16 +27,16 @@ const NOBODY = '00000000-0000-0000-0000-000000000000';
 const app = express();
 const verify = verifiers[who];
 if (verify) {
-  app.use(async (request, _response, next) => {
+  app.use(async (request, response, next) => {
     const { payload } = await verify(request.get('x-stack-access-token') ?? '');
-    request.userId = payload.sub;
+    response.locals.userId = payload.sub;
     next();
   });
 }
 // What any middleware takes.
 if (who === 'only a header read') {
-  app.use((request, _response, next) => {
-    request.userId = request.get('x-stack-access-token') && NOBODY;
+  app.use((request, response, next) => {
+    response.locals.userId = request.get('x-stack-access-token') && NOBODY;
     next();
   });
 }
@@ -44,7 +44,7 @@ if (who === 'ours, requireUser') {
   app.use(stackAuthExpress.requireUser({ baseUrl, projectId }));
 }
 app.get('/', (request, response) => {
-  response.json({ id: request.auth?.userId ?? request.userId ?? NOBODY });
+  response.json({ id: request.auth?.userId ?? response.locals.userId ?? NOBODY });
 });
 const server = app.listen(0, '127.0.0.1', () => process.send?.(server.address().port));
 process.on('disconnect', () => process.exit());

@@ -34,15 +34,20 @@ fn is_linear(
             work();
             processor_time().saturating_sub(begun)
         };
-        let mut best = (Duration::MAX, Duration::MAX);
+        // Too short a time says nothing.
+        let holds = |short, long| long <= 64 * short + Duration::from_millis(1);
+        let (mut best_short, mut best_long) = (Duration::MAX, Duration::MAX);
         for round in 1..=30 {
-            best = (best.0.min(time(&short)), best.1.min(time(&long)));
-            // Too short a time says nothing.
-            if round >= 5 && best.1 <= 64 * best.0 + Duration::from_millis(1) {
-                return;
+            best_short = best_short.min(time(&short));
+            best_long = best_long.min(time(&long));
+            if round >= 5 && holds(best_short, best_long) {
+                break;
             }
         }
-        panic!("{name}: {:?} for a sixteenth, {:?} for the whole", best.0, best.1);
+        assert!(
+            holds(best_short, best_long),
+            "{name}: {best_short:?} for a sixteenth, {best_long:?} for the whole"
+        );
     });
     checked.unwrap().join().unwrap();
 }

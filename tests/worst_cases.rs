@@ -20,7 +20,7 @@ use stack_auth_native::users::answer::{Answer, read};
 const STACK: usize = 1024 * 1024;
 const SECRETS: [&str; 2] = ["ssk_secret", "aaaaaaaa"];
 
-/// Sixteen times the input must not take more than 64 times as long; what is quadratic takes 256. Caches
+/// Sixteen times the input must not take more than 40 times as long; what is quadratic takes 256. Caches
 /// that others have emptied only add to a time, so what does not hold is tried again.
 fn is_linear(
     name: &'static str,
@@ -35,7 +35,7 @@ fn is_linear(
             processor_time().saturating_sub(begun)
         };
         // Too short a time says nothing.
-        let holds = |short, long| long <= 64 * short + Duration::from_millis(1);
+        let holds = |short, long| long <= 40 * short + Duration::from_millis(1);
         let (mut best_short, mut best_long) = (Duration::MAX, Duration::MAX);
         for round in 1..=30 {
             best_short = best_short.min(time(&short));

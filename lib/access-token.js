@@ -72,8 +72,8 @@ function headersOf(request) {
   if (!isObject(request)) {
     throw unfit(describe(request));
   }
-  // In Express each request has a hidden class of its own: V8's inline caches miss each time, and take as
-  // long to be renewed as the headers take to be got.
+  // In Express each request has a hidden class of its own, so V8's inline cache of a plain access would miss,
+  // and be renewed, each time.
   const headers = Reflect.get(request, 'headers');
   // A polluted prototype gives nobody headers.
   if (isObject(headers) && headers !== /** @type {any} */ (Object.prototype).headers) {

@@ -226,7 +226,7 @@ describe('tokenCacheBytes', () => {
     }
   });
 
-  test('is a bound under 200,000 tokens', { timeout: 120_000 }, async () => {
+  test('is a bound under 200,000 tokens', { timeout: 300_000 }, async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       '--expose-gc',
       path.join(import.meta.dirname, 'support/eviction-process.js'),

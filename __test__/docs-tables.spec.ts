@@ -90,7 +90,7 @@ describe('a table of errors', () => {
     expect(found).toHaveLength(codes.size);
 
     const scripts = await Promise.all(
-      ['binding.js', 'express.js', 'lib/access-token.js', 'lib/errors.js'].map(source),
+      ['binding.js', 'lib/access-token.js', 'lib/authenticate.js', 'lib/errors.js'].map(source),
     );
     for (const script of scripts) {
       for (const [, code = '', status = ''] of script.matchAll(

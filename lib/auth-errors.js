@@ -1,0 +1,88 @@
+'use strict';
+
+const { answerHeaders, describeToCaller } = require('./challenge.js');
+const { describe } = require('./options.js');
+
+/**
+ * @import { AuthResponse, JsonResponse } from '../express.js'
+ * @import { StackAuth as Client } from '../index.js'
+ */
+
+/**
+ * @param {any} error
+ * @param {Client} client
+ * @param {AuthResponse} response
+ * @param {(error: unknown) => void} next
+ */
+function passOn(error, client, response, next) {
+  try {
+    if (isStackAuthError(error)) {
+      tellWhenToRetry(error, client);
+      setHeaders(response, error);
+    }
+  } catch {} // A client of another make; the request must go on all the same.
+  // To Express, nothing is no error, and a text can be an order.
+  const isError = typeof error === 'object' && error !== null;
+  next(isError ? error : new Error(`expected an error, found ${describe(error)}`));
+}
+
+function authErrorHandler() {
+  /**
+   * @param {any} error
+   * @param {unknown} _request
+   * @param {JsonResponse} response
+   * @param {(error?: unknown) => void} next
+   */
+  return function answerAuthError(error, _request, response, next) {
+    if (!isStackAuthError(error) || response.headersSent) {
+      next(error);
+      return;
+    }
+    if (error.status >= 500) {
+      console.error(error); // Not the caller's to know, and the operator's to see.
+    }
+    setHeaders(response, error);
+    const message = describeToCaller(error);
+    response.status(error.status).json({ error: error.code, ...(message && { message }) });
+  };
+}
+
+/**
+ * Another copy of this package has a class of its own.
+ *
+ * @param {any} error
+ */
+function isStackAuthError(error) {
+  return error instanceof Error && error.name === 'StackAuthError';
+}
+
+/**
+ * When keys are fetched next is known, so nobody need guess.
+ *
+ * @param {any} error
+ * @param {Client} client
+ */
+function tellWhenToRetry(error, client) {
+  if (error.status !== 503 || !error.code.startsWith('ERR_JWKS')) {
+    return;
+  }
+  const nextAttemptIn = client.stats()?.keys?.nextAttemptIn;
+  if (nextAttemptIn !== undefined) {
+    const value = answerHeaders(error, Math.max(1, Math.ceil(nextAttemptIn / 1_000)));
+    Object.defineProperty(error, 'headers', { value, configurable: true, writable: true });
+  }
+}
+
+/**
+ * @param {AuthResponse} response
+ * @param {{ headers?: Record<string, string> }} error
+ */
+function setHeaders(response, { headers = {} }) {
+  if (!response.headersSent) {
+    for (const [name, value] of Object.entries(headers)) {
+      response.setHeader(name, value);
+    }
+  }
+}
+
+module.exports = { authErrorHandler, passOn };

@@ -1,0 +1,171 @@
+'use strict';
+
+const { tokenOf } = require('./access-token.js');
+const { Pending, conclude, verify } = require('./calls.js');
+const channels = require('./channels.js');
+const { boundOfClient } = require('./client.js');
+const { callerError, configError } = require('./errors.js');
+const { THIS_COPY, foundOf, refuseOther, sameOf } = require('./found.js');
+
+/**
+ * @import { Auth } from '../express.js'
+ * @import { StackAuth as Client } from '../index.js'
+ * @import { Bound } from './calls.js'
+ * @import { Found } from './found.js'
+ * @import { Options } from './options.js'
+ */
+
+/**
+ * What a middleware was made of.
+ *
+ * @typedef {object} Setup
+ * @property {Client} client
+ * @property {boolean} required
+ * @property {boolean} fetchUser
+ * @property {boolean} cookies
+ * @property {Options} settings all that can make a difference to what is found out about a token
+ */
+
+/**
+ * A promise only where there is something to wait for: a token seen before costs less than what Express
+ * and Node make of a promise.
+ *
+ * @param {any} request
+ * @param {Setup} setup
+ * @returns {Promise<void> | undefined}
+ */
+function authenticate(request, setup) {
+  const previous = foundOf.get(request);
+  refuseOther(request, previous);
+  /** @type {Found} */
+  const found = { auth: undefined, copy: THIS_COPY, settings: setup.settings };
+  foundOf.set(request, found);
+  request.auth = undefined;
+  const token = tokenOf(request, setup.cookies);
+  if (token === undefined) {
+    if (setup.required) {
+      throw missing();
+    }
+    return undefined;
+  }
+  const known = sameOf(token, setup.settings, previous);
+  if (known) {
+    return keep(request, found, known, setup);
+  }
+  const { client } = setup;
+  const bound = channels.verify.hasSubscribers ? undefined : boundOfClient(client);
+  if (!bound) {
+    return keepLater(request, found, authLater(token, client, client.verifyJwt(token)), setup);
+  }
+  const verified = verify(bound, authenticate, token);
+  const pending = Pending.outcomeOf(verified);
+  return pending
+    ? keepLater(request, found, authLater(token, client, pending, bound), setup)
+    : keep(request, found, authOf(token, client, verified), setup);
+}
+
+/**
+ * @param {string} token
+ * @param {Client} client
+ * @param {any} pending
+ * @param {Bound} [bound] of what is yet to be concluded
+ */
+async function authLater(token, client, pending, bound) {
+  const verified = await pending;
+  return authOf(
+    token,
+    client,
+    bound ? await conclude(bound, authLater, token, verified) : verified,
+  );
+}
+
+/**
+ * @param {any} request
+ * @param {Found} found
+ * @param {any} pending
+ * @param {Setup} setup
+ */
+async function keepLater(request, found, pending, { fetchUser }) {
+  const auth = await pending;
+  if (fetchUser) {
+    auth.user = await auth.getUser();
+  }
+  if (foundOf.get(request) !== found) {
+    throw configError('another middleware of this package began before this one was done');
+  }
+  refuseOther(request, found);
+  request.auth = auth;
+  found.auth = auth;
+}
+
+/**
+ * @param {any} request
+ * @param {Found} found
+ * @param {Auth} auth
+ * @param {Setup} setup
+ */
+function keep(request, found, auth, setup) {
+  if (setup.fetchUser) {
+    return keepLater(request, found, auth, setup);
+  }
+  request.auth = auth;
+  found.auth = auth;
+  return undefined;
+}
+
+/**
+ * @param {string} token
+ * @param {Client} client
+ * @param {any} found
+ * @returns {Auth}
+ */
+function authOf(token, client, { payload }) {
+  /** @type {Promise<any> | undefined} */
+  let user;
+  return {
+    token,
+    payload,
+    userId: payload.sub,
+    userType: /** @type {Auth['userType']} */ (userTypeOf(payload.iss)),
+    getUser() {
+      user ??= client.getUser(token);
+      return user;
+    },
+  };
+}
+
+/** @type {Array<[path: string, userType: Auth['userType']]>} */
+const USER_TYPES = [
+  ['/projects', 'regular'],
+  ['/projects-restricted-users', 'restricted'],
+  ['/projects-anonymous-users', 'anonymous'],
+];
+
+/**
+ * By the path, for an issuer is `<base>/api/v1/<path>/<project id>`.
+ *
+ * @param {string} iss
+ */
+function userTypeOf(iss) {
+  const end = iss.lastIndexOf('/');
+  const [, userType] = USER_TYPES.find(([path]) => iss.endsWith(path, end)) ?? [];
+  return userType;
+}
+
+/** @param {any} request */
+function getAuth(request) {
+  const found = foundOf.get(request);
+  if (!found) {
+    throw configError('neither requireUser() nor optionalUser() came before this handler');
+  }
+  if (!found.auth) {
+    throw missing();
+  }
+  return found.auth;
+}
+
+function missing() {
+  return callerError('ERR_TOKEN_MISSING', 401, 'there is no access token in the request');
+}
+
+module.exports = { authenticate, getAuth };

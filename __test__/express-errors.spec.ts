@@ -312,7 +312,7 @@ test('every code of the contract has a row, or a reason not to', async () => {
     );
   }
   const rows = new Set(ROWS.map(({ code }) => code));
-  // Three more 401s whose making is the affair of verify.spec.ts, and four that no request sees.
+  // Three more 401s whose making is the affair of other specs, and four that no request sees.
   expect(codes.filter((code) => !rows.has(code)).sort()).toEqual([
     'ERR_BINARY_MISSING',
     'ERR_BINARY_UNUSABLE',

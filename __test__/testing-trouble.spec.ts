@@ -1,0 +1,102 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { describe, expect, test } from 'vitest';
+
+import { StackAuth, verifyJwt } from '../index.js';
+import type { OutageKind, StackAuthStandIn } from '../testing.js';
+import { start } from './support/test-kit.js';
+
+describe('a rotation', () => {
+  test('signs with new keys, and the old ones count', async () => {
+    const stack = await start();
+    const client = new StackAuth(stack.options);
+    const [before, kidBefore] = await kidOf(stack, client);
+    stack.rotateKeys();
+    const [after, kidAfter] = await kidOf(stack, client);
+    expect(kidAfter).not.toBe(kidBefore);
+    expect(client.stats().keys.fetches).toBe(2);
+    expect(client.stats().keys.kids).toHaveLength(4);
+    await client.getUser(before);
+    await client.getUser(after);
+  });
+
+  test('that withdraws the old keys ends their tokens', async () => {
+    const stack = await start();
+    const client = new StackAuth(stack.options);
+    const [before] = await kidOf(stack, client);
+    stack.rotateKeys({ withdraw: true });
+    await kidOf(stack, client);
+    await expect(client.verifyJwt(before)).rejects.toMatchObject({
+      code: 'ERR_JWKS_NO_MATCHING_KEY',
+      status: 401,
+    });
+  });
+
+  async function kidOf(stack: StackAuthStandIn, client: StackAuth) {
+    const { accessToken } = stack.signIn();
+    return [accessToken, (await client.verifyJwt(accessToken)).protectedHeader.kid] as const;
+  }
+});
+
+describe('an outage', () => {
+  const DOWN = { status: 503, retryable: true };
+
+  test.each<[OutageKind, object, string, string]>([
+    ['refuse', {}, 'ERR_JWKS_FETCH_FAILED', 'ERR_API_UNAVAILABLE'],
+    ['hang', {}, 'ERR_JWKS_TIMEOUT', 'ERR_API_TIMEOUT'],
+    ['error', {}, 'ERR_JWKS_FETCH_FAILED', 'ERR_API_UNAVAILABLE'],
+    ['rateLimit', {}, 'ERR_JWKS_FETCH_FAILED', 'ERR_API_RATE_LIMITED'],
+    ['rateLimit', { retryAfter: 60 }, 'ERR_JWKS_FETCH_FAILED', 'ERR_API_RATE_LIMITED'],
+  ])('(%s, %j) is the fault of nobody who calls, and ends', async (kind, options, keys, api) => {
+    const stack = await start();
+    const client = new StackAuth({ ...stack.options, timeout: 800 });
+    const { user, accessToken } = stack.signIn();
+    const { baseUrl } = stack.options;
+    await stack.outage(kind, options);
+    await expect(client.verifyJwt(accessToken)).rejects.toMatchObject({ ...DOWN, code: keys });
+    await expect(client.getUser(accessToken)).rejects.toMatchObject({ ...DOWN, code: api });
+    expect(stack.requests.length > 0).toBe(kind !== 'refuse');
+
+    await stack.recover();
+    expect(stack.options.baseUrl).toBe(baseUrl);
+    await sleep((client.stats().keys.nextAttemptIn ?? 0) + 5);
+    await client.verifyJwt(accessToken);
+
+    await stack.outage(kind, options);
+    await client.verifyJwt(accessToken);
+    await expect(client.getUser(accessToken)).rejects.toMatchObject({ ...DOWN, code: api });
+    await stack.recover();
+    expect(await client.getUser(accessToken)).toEqual(user);
+  });
+
+  test.each([
+    ['refuse', undefined, undefined],
+    ['error', 500, undefined],
+    ['rateLimit', 429, '7'],
+  ] as const)('of kind %s takes the place of another', async (kind, status, retryAfter) => {
+    const stack = await start();
+    for (const before of ['refuse', 'hang', 'error', 'rateLimit'] as const) {
+      await stack.outage(before);
+      await stack.outage(kind, { retryAfter: 7 });
+      const response = await fetch(`${stack.options.baseUrl}/api/v1/users/me`).catch(() => null);
+      expect(response?.status).toBe(status);
+      expect(response?.headers.get('retry-after') ?? undefined).toBe(retryAfter);
+    }
+  });
+
+  test('can be ended twice, or without having begun', async () => {
+    const stack = await start();
+    await stack.recover();
+    await stack.outage('refuse');
+    await stack.recover();
+    await stack.recover();
+    await verifyJwt(stack.signIn().accessToken, stack.options);
+  });
+
+  test('of an unknown kind is an error', async () => {
+    const stack = await start();
+    await expect(stack.outage('toString' as OutageKind)).rejects.toThrow(TypeError);
+    await expect(stack.outage('rateLimit', { retryafter: 1 } as object)).rejects.toThrow(TypeError);
+    expect(() => stack.rotateKeys({ withdrawn: true } as object)).toThrow(TypeError);
+  });
+});

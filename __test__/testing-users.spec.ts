@@ -1,0 +1,152 @@
+import { describe, expect, test } from 'vitest';
+
+import { getUser, verifyJwt } from '../index.js';
+import { start, TYPES } from './support/test-kit.js';
+
+describe('signing in', () => {
+  test.each(TYPES)('gives a %s user that the package takes', async (type) => {
+    const stack = await start();
+    const { user, accessToken } = stack.signIn({ type, displayName: 'Ada' });
+    const allowing = { ...stack.options, allowAnonymous: true };
+    const { payload, protectedHeader } = await verifyJwt(accessToken, allowing);
+    expect(payload).toMatchObject({ sub: user.id, name: 'Ada', email: user.primary_email });
+    expect(protectedHeader).toEqual({ alg: 'ES256', kid: expect.any(String) });
+    expect(await getUser(accessToken, allowing)).toEqual(user);
+  });
+
+  test.each([
+    ['restricted', {}, 403],
+    ['anonymous', {}, 403],
+    ['anonymous', { allowRestricted: true }, 403],
+    ['restricted', { allowRestricted: true }, 200],
+    ['restricted', { allowAnonymous: true }, 200],
+    ['anonymous', { allowAnonymous: true }, 200],
+  ] as const)('as %s, under %j, ends in %d', async (type, allowing, expected) => {
+    const stack = await start();
+    const { accessToken } = stack.signIn({ type });
+    const found = await getUser(accessToken, { ...stack.options, ...allowing }).then(
+      () => 200,
+      ({ status }) => status,
+    );
+    expect(found).toBe(expected);
+  });
+
+  test('with nothing said gives a regular user that nobody else is', async () => {
+    const stack = await start();
+    const [one, two] = [stack.signIn(), stack.signIn()];
+    expect(one.user.id).not.toBe(two.user.id);
+    expect(one.user.primary_email).not.toBe(two.user.primary_email);
+    expect(one.user).toMatchObject({ is_restricted: false, display_name: null });
+    expect(one.user.primary_email).toMatch(/^[^@]+@example\.com$/);
+  });
+
+  test('again by email or by user is another session of the same user', async () => {
+    const stack = await start();
+    const first = stack.signIn({ email: 'ada@example.com', type: 'restricted' });
+    const again = stack.signIn({ email: 'ada@example.com' });
+    expect(again.user).toBe(first.user);
+    expect(again.user.is_restricted).toBe(true);
+    const byId = stack.signIn({ user: first.user.id });
+    expect(byId.user).toBe(first.user);
+    const last = stack.signIn({ user: first.user, type: 'regular', displayName: 'Ada' });
+    expect(last.user).toBe(first.user);
+    expect(last.user).toMatchObject({
+      primary_email: 'ada@example.com',
+      primary_email_verified: true,
+      is_restricted: false,
+      display_name: 'Ada',
+    });
+    const sessions = await Promise.all(
+      [first, again, last].map(async ({ accessToken }) => {
+        const options = { ...stack.options, allowRestricted: true };
+        const { payload } = await verifyJwt(accessToken, options);
+        expect(payload.sub).toBe(first.user.id);
+        return payload.refresh_token_id;
+      }),
+    );
+    expect(new Set(sessions).size).toBe(3);
+  });
+
+  test('takes fields of users/me, and what is changed later', async () => {
+    const stack = await start();
+    const { user, accessToken } = stack.signIn({
+      email: 'ada@example.com',
+      fields: { server_metadata: { plan: 'pro' }, country_code: 'GB' },
+    });
+    expect(user).toMatchObject({ primary_email: 'ada@example.com', country_code: 'GB' });
+    user.server_metadata = { plan: 'free' };
+    const found = await getUser(accessToken, stack.options);
+    expect(found).toMatchObject({ server_metadata: { plan: 'free' }, country_code: 'GB' });
+  });
+
+  test('gives a client fewer fields', async () => {
+    const stack = await start();
+    const { projectId, baseUrl } = stack.options;
+    const { user, accessToken } = stack.signIn({ fields: { server_metadata: 1 } });
+    const found = await getUser(accessToken, { projectId, baseUrl, accessType: 'client' });
+    expect(found).toMatchObject({ id: user.id, primary_email: user.primary_email });
+    expect(found).not.toHaveProperty('server_metadata');
+  });
+
+  test('takes claims, and leaves out those that are undefined', async () => {
+    const stack = await start();
+    const claims = { aud: undefined, role: 'other', is_restricted: undefined, more: [1] };
+    const { accessToken } = stack.signIn({ claims });
+    await expect(verifyJwt(accessToken, stack.options)).rejects.toMatchObject({
+      code: 'ERR_JWT_CLAIM_VALIDATION_FAILED',
+      claim: 'aud',
+    });
+    const older = stack.signIn({ claims: { ...claims, aud: stack.options.projectId } });
+    const { payload } = await verifyJwt(older.accessToken, stack.options);
+    expect(payload).toMatchObject({ role: 'other', more: [1] });
+    expect(payload).not.toHaveProperty('is_restricted');
+  });
+
+  test.each([
+    [{ expires_in: 1 }, /signIn has no option expires_in/],
+    [{ type: 'guest' }, /regular, restricted, anonymous/],
+    [{ type: 'toString' }, /regular, restricted, anonymous/],
+    [{ expiresIn: '10m' }, /expiresIn must be a number/],
+    [{ expiresIn: Number.NaN }, /expiresIn must be a number/],
+    [{ user: 'nobody' }, /there is no user nobody/],
+    [{ user: { id: 'nobody' } }, /there is no user nobody/],
+  ])('refuses %j', async (wrong, message) => {
+    const stack = await start();
+    expect(() => stack.signIn(wrong as object)).toThrow(message);
+    expect(() => stack.signIn(wrong as object)).toThrow(TypeError);
+  });
+
+  test('of a restricted user can be the work of an administrator', async () => {
+    const stack = await start();
+    const reason = { type: 'restricted_by_administrator' };
+    const { accessToken } = stack.signIn({
+      type: 'restricted',
+      fields: {
+        primary_email_verified: true,
+        restricted_by_admin: true,
+        restricted_by_admin_reason: 'spam',
+        restricted_reason: reason,
+      },
+    });
+    const { payload } = await verifyJwt(accessToken, { ...stack.options, allowRestricted: true });
+    expect(payload).toMatchObject({ email_verified: true, restricted_reason: reason });
+  });
+});
+
+test('a deleted user is not found, though the token can be verified', async () => {
+  const stack = await start();
+  const [one, two] = [stack.signIn(), stack.signIn()];
+  expect(stack.deleteUser(one.user)).toBe(true);
+  expect(stack.deleteUser(two.user.id)).toBe(true);
+  expect(stack.deleteUser(two.user.id)).toBe(false);
+  for (const { accessToken } of [one, two]) {
+    await verifyJwt(accessToken, stack.options);
+    await expect(getUser(accessToken, stack.options)).rejects.toMatchObject({
+      code: 'ERR_USER_UNAUTHENTICATED',
+      status: 401,
+      stackCode: 'CANNOT_GET_OWN_USER_WITHOUT_USER',
+    });
+  }
+  const email = one.user.primary_email;
+  expect(stack.signIn({ email }).user.id).not.toBe(one.user.id);
+});

@@ -1,16 +1,10 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import path from 'node:path';
+import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
 
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
+import type { Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
-import { launchBrowser } from './launch.js';
-
-const root = path.resolve(import.meta.dirname, '../..');
-const artifacts = path.join(root, 'artifacts');
-const DEMO = ['--import', 'tsx', 'demo/index.js'];
+import { DEMO, press, root, startDemo } from './demo-page.js';
 
 test('the demo shows one line a case, all as it should be, and ends', async () => {
   const env = { ...process.env, PORT: '0' };
@@ -22,60 +16,11 @@ test('the demo shows one line a case, all as it should be, and ends', async () =
 });
 
 describe('the page of the demo', () => {
-  let demo: ChildProcess;
-  let url: string;
-  let browser: Browser;
-  /** For all tests that have no wishes of their own. */
-  let ordinary: Page;
-
+  let demo: Awaited<ReturnType<typeof startDemo>>;
   beforeAll(async () => {
-    [{ demo, url }, browser] = await Promise.all([startDemo(), launchBrowser()]);
-    ordinary = await newPage({ viewport: { width: 1280, height: 900 } });
+    demo = await startDemo();
   });
-  afterAll(async () => {
-    demo?.kill();
-    await browser?.close();
-  });
-
-  async function startDemo() {
-    const env = { ...process.env, PORT: '0' };
-    const demo = spawn(process.execPath, [...DEMO, '--serve'], { cwd: root, env });
-    const [line] = await once(demo.stdout, 'data');
-    const url = /http:\/\/127\.0\.0\.1:\d+/.exec(String(line))?.[0];
-    expect(url, String(line)).toBeDefined();
-    return { demo, url: url as string };
-  }
-
-  /** The page, loaded anew; an error in its code is one in the test. */
-  async function open(options?: BrowserContextOptions) {
-    const page = options ? await newPage(options) : ordinary;
-    const errors: unknown[] = [];
-    const add = (error: unknown) => errors.push(error);
-    page.on('pageerror', add);
-    onTestFinished(async () => {
-      page.off('pageerror', add);
-      await (options ? page.context().close() : page.unrouteAll());
-      expect(errors).toEqual([]);
-    });
-    await page.goto(url);
-    await page.waitForSelector('#issuer.good');
-    return page;
-  }
-
-  async function newPage(options: BrowserContextOptions) {
-    const page = await (await browser.newContext(options)).newPage();
-    page.setDefaultTimeout(10_000);
-    return page;
-  }
-
-  /** Presses a button, and waits until the page has told what came of it. */
-  async function press(page: Page, name: string) {
-    const said = page.locator('#said');
-    await said.evaluate((element) => element.replaceChildren());
-    await page.getByRole('button', { name, exact: true }).click();
-    await page.waitForFunction(() => document.querySelector('#said')?.textContent !== '');
-    return String(await said.textContent());
-  }
+  afterAll(() => demo?.close());
 
   const outcomes = (page: Page) => page.locator('.outcome .pill').allInnerTexts();
   const OK = '200 OK';
@@ -95,7 +40,7 @@ describe('the page of the demo', () => {
       );
 
   test('shows the claims and the user side by side, with the time each took', async () => {
-    const page = await open();
+    const page = await demo.open();
     const said = await press(page, 'Regular');
     expect(said).toMatch(
       /^Signed in as Ada Lovelace\. Claims: 200 in [\d.]+ ms\. User: 200 in [\d.]+ ms\.$/,
@@ -118,7 +63,7 @@ describe('the page of the demo', () => {
   });
 
   test('signs in users of each type, and says whom the server admits', async () => {
-    const page = await open();
+    const page = await demo.open();
     const admit = async (what: string) => {
       await page.locator('#said').evaluate((element) => element.replaceChildren());
       await page.getByLabel('The server admits').selectOption(what);
@@ -142,7 +87,7 @@ describe('the page of the demo', () => {
   });
 
   test('refuses a token that has expired', async () => {
-    const page = await open();
+    const page = await demo.open();
     await press(page, 'Regular');
     expect(await page.locator('#expiry').textContent()).toMatch(/^– expires in (10:00|9:5\d) min$/);
     await press(page, 'Expire');
@@ -152,7 +97,7 @@ describe('the page of the demo', () => {
   });
 
   test('refuses a token that was forged', async () => {
-    const page = await open();
+    const page = await demo.open();
     await press(page, 'Regular');
     const before = await page.locator('#token span').allTextContents();
     await press(page, 'Forge');
@@ -164,7 +109,7 @@ describe('the page of the demo', () => {
   });
 
   test('takes a token under a new key, for one more fetch', async () => {
-    const page = await open();
+    const page = await demo.open();
     await press(page, 'Regular');
     const [kids, { fetches }] = await keyCache(page);
     await press(page, 'Rotate keys');
@@ -182,7 +127,7 @@ describe('the page of the demo', () => {
   const keyStats = (page: Page) => members(page, 'key-stats');
 
   test('verifies while the issuer is down, and says that the user cannot be had', async () => {
-    const page = await open();
+    const page = await demo.open();
     await press(page, 'Regular');
     const down = page.getByRole('button', { name: 'Issuer down' });
     expect(await down.getAttribute('aria-pressed')).toBe('false');
@@ -199,7 +144,7 @@ describe('the page of the demo', () => {
   });
 
   test('counts what was remembered, new and refused, live', async () => {
-    const page = await open();
+    const page = await demo.open();
     const totals = async () => {
       const texts = await page.locator('#legend .total').allInnerTexts();
       return texts.map((text) => Number.parseInt(text, 10));
@@ -231,7 +176,7 @@ describe('the page of the demo', () => {
   });
 
   test('takes no markup from a server', async () => {
-    const page = await open();
+    const page = await demo.open();
     const markup = '<img src=x onerror="document.title = 1"><script>document.title = 2</script>';
     await page.route('**/api/**', (route) =>
       route.fulfill({ json: { error: markup, message: markup, [markup]: markup } }),
@@ -247,128 +192,16 @@ describe('the page of the demo', () => {
   });
 
   test('has no code or style that is not a file of its own', async () => {
-    const response = await fetch(url);
+    const response = await fetch(demo.url);
     expect(response.headers.get('content-security-policy')).toBe("default-src 'self'");
     expect(await response.text()).not.toMatch(/<style|style=|<script>|onclick=/);
   });
 
-  test('can be used by keyboard alone, in the order of the page', async () => {
-    const page = await open();
-    const focused = async () => {
-      await page.keyboard.press('Tab');
-      return page.evaluate(() => {
-        const element = document.activeElement as HTMLElement;
-        const { outlineStyle, outlineWidth } = getComputedStyle(element);
-        return [element.id || element.tagName, outlineStyle, Number.parseFloat(outlineWidth)];
-      });
-    };
-    const seen = (id: string) => [id, 'solid', 3];
-    expect(await focused()).toEqual(seen('sign-in-regular'));
-    await page.keyboard.press('Enter');
-    await page.waitForFunction(() => document.querySelector('#said')?.textContent?.match(/User: /));
-    const order: unknown[] = [];
-    for (let count = 0; count < 10; count++) {
-      order.push(await focused());
-    }
-    expect(order).toEqual(
-      [
-        ...['sign-in-restricted', 'sign-in-anonymous', 'SUMMARY', 'call', 'flood', 'admits'],
-        ...['expire', 'forge', 'rotate', 'down'],
-      ].map(seen),
-    );
-    await page.locator('#forge').focus();
-    await page.keyboard.press('Space');
-    await page.waitForSelector('#claims .pill.bad');
-  });
-
-  test('gives names to everything, and tells of changes', async () => {
-    const page = await open();
-    const found = await page.evaluate(() => {
-      const all = (selector: string) => [...document.querySelectorAll<HTMLElement>(selector)];
-      const ids = all('[id]').map(({ id }) => id);
-      const references = all('[aria-labelledby]').map((e) => e.getAttribute('aria-labelledby'));
-      return {
-        language: document.documentElement.lang,
-        title: document.title !== '',
-        repeatedIds: ids.filter((id, index) => ids.indexOf(id) !== index),
-        lostReferences: references.filter((id) => !document.getElementById(id ?? '')),
-        namelessButtons: all('button').filter((e) => !e.textContent.trim()).length,
-        namelessFields: all('select, meter').filter((e: any) => e.labels.length === 0).length,
-        namelessPictures: all('svg, img').filter((e) => !e.getAttribute('aria-label')).length,
-        headings: all('h1, h2, h3').map(({ tagName }) => tagName),
-        live: all('[role=status][aria-live=polite]').map(({ id }) => id),
-      };
-    });
-    expect(found).toEqual({
-      language: 'en',
-      title: true,
-      repeatedIds: [],
-      lostReferences: [],
-      namelessButtons: 0,
-      namelessFields: 0,
-      namelessPictures: 0,
-      headings: ['H1', 'H2', 'H2', 'H2', 'H2', 'H2', 'H2'],
-      live: ['said'],
-    });
-    expect(await page.getByRole('group', { name: 'Make trouble' }).count()).toBe(1);
-    expect(await page.getByRole('region', { name: 'Key cache' }).count()).toBe(1);
-  });
-
-  test.each<[string, BrowserContextOptions]>([
-    ['desktop', { viewport: { width: 1280, height: 900 } }],
-    ['phone', { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true }],
-    ['dark', { viewport: { width: 1280, height: 900 }, colorScheme: 'dark' }],
-    ['narrow', { viewport: { width: 320, height: 640 }, isMobile: true, colorScheme: 'dark' }],
-  ])('can be read and pressed: %s', async (name, options) => {
-    const page = await open(options);
-    await press(page, 'Regular');
-    await page.screenshot({ path: path.join(artifacts, `demo-${name}.png`), fullPage: true });
-    expect(await page.evaluate(faintTexts)).toEqual([]);
-    await press(page, 'Expire');
-    expect(await page.evaluate(faintTexts)).toEqual([]);
-
-    const { width = 0 } = options.viewport ?? {};
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
-    const sizes = await page
-      .locator('button, select')
-      .evaluateAll((all) => all.map((element) => element.getBoundingClientRect().height));
-    expect(Math.min(...sizes)).toBeGreaterThanOrEqual(44);
-    const dark = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-    expect(dark).toBe(options.colorScheme === 'dark' ? 'rgb(20, 23, 26)' : 'rgb(244, 242, 238)');
-  });
-
   test('says so when its server is gone', async () => {
-    const page = await open();
-    demo.kill();
+    const page = await demo.open();
+    demo.server.kill();
     await page.waitForFunction(() =>
       document.querySelector('#said')?.textContent?.includes('does not answer'),
     );
   });
 });
-
-/** In the page: texts whose contrast is below 4.5 to 1 (WCAG 2.2, 1.4.3). */
-function faintTexts() {
-  const channels = (color: string) => (color.match(/[\d.]+/g) ?? []).map(Number);
-  const luminance = (color: string) => {
-    const [red = 0, green = 0, blue = 0] = channels(color)
-      .slice(0, 3)
-      .map((value) => value / 255)
-      .map((value) => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
-  };
-  const groundOf = (element: Element | null): string => {
-    const color = element ? getComputedStyle(element).backgroundColor : 'rgb(255, 255, 255)';
-    return channels(color)[3] === 0 ? groundOf(element?.parentElement ?? null) : color;
-  };
-  const texts = [...document.querySelectorAll<HTMLElement>('body *')].filter(
-    (element) =>
-      element.checkVisibility() &&
-      !element.matches(':disabled, option') &&
-      [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent?.trim()),
-  );
-  return texts.flatMap((element) => {
-    const pair = [getComputedStyle(element).color, groundOf(element)].map(luminance);
-    const contrast = (Math.max(...pair) + 0.05) / (Math.min(...pair) + 0.05);
-    return contrast < 4.5 ? [`${element.textContent?.trim()}: ${contrast.toFixed(2)}`] : [];
-  });
-}

@@ -176,6 +176,8 @@ describe('a process', () => {
     });
   }
 
+  /** Nothing that hangs ends before. */
+  const timeout = 10_000;
   const PROMPTLY = expect.toSatisfy((millis) => millis < 3_000);
   const ended = (outcome: string) => [
     [
@@ -199,7 +201,7 @@ describe('a process', () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();
     answerKeys(issuer, hang);
-    const options = { ...issuer.options, keys: await keysOfAge(issuer, 540_000) };
+    const options = { ...issuer.options, timeout, keys: await keysOfAge(issuer, 540_000) };
     const job = { call: 'verifyJwt', token, options };
     const pending = until(() => issuer.jwksRequests === 1);
     expect(await runCall(job, pending)).toEqual(ended('done'));
@@ -209,7 +211,8 @@ describe('a process', () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();
     answerKeys(issuer, hang);
-    const job = { call: 'verifyJwt', token, options: issuer.options, abortable: true };
+    const options = { ...issuer.options, timeout };
+    const job = { call: 'verifyJwt', token, options, abortable: true };
     const pending = until(() => issuer.jwksRequests === 1);
     expect(await runCall(job, pending)).toEqual(ended('AbortError'));
   });
@@ -218,7 +221,7 @@ describe('a process', () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();
     answer(issuer, 'users/me', hang);
-    const options = { ...issuer.options, maxAge: 1_000 };
+    const options = { ...issuer.options, timeout, maxAge: 1_000 };
     const job = { call: 'getUser', token, options, abortable: true };
     const pending = until(() => issuer.userRequests === 1);
     expect(await runCall(job, pending)).toEqual(ended('AbortError'));

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type VerifyJwtOptions, verifyJwt } from '../index.js';
 import { StandIn } from './support/stand-in.js';
 import { newSigner, refusal, serve, sign } from './support/tokens.js';
-import { at, claimsOf, ELSEWHERE, NOW, start } from './support/verify.ts';
+import { at, claimsOf, ELSEWHERE, NOW, start } from './support/verify.js';
 
 describe('claims', () => {
   let standIn: StandIn;

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { verifyJwt } from '../index.js';
 import { newSigner, refusal, type Signer, serve, sign } from './support/tokens.js';
-import { at, claimsOf, NOW, start } from './support/verify.ts';
+import { at, claimsOf, NOW, start } from './support/verify.js';
 
 describe('a header', () => {
   const alg = 'ES256';

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { StackAuth, verifyJwt } from '../index.js';
 import { refusal } from './support/tokens.js';
-import { ELSEWHERE, issuerOf, start } from './support/verify.ts';
+import { ELSEWHERE, issuerOf, start } from './support/verify.js';
 
 describe('an issuer', () => {
   const clouds = ['https://api.stack-auth.com', 'https://api.hexclave.com'];

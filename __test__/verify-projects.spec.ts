@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { StackAuth, verifyJwt } from '../index.js';
 import type { StandIn } from './support/stand-in.js';
 import { refusal, type Signer, sign, signersOf } from './support/tokens.js';
-import { at, claimsOf, NOW, start } from './support/verify.ts';
+import { at, claimsOf, NOW, start } from './support/verify.js';
 
 describe('a project', () => {
   test('does not take the token of another project of the same issuer', async () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { type VerifyJwtOptions, verifyJwt } from '../index.js';
 import type { UserType } from './support/stand-in.js';
 import { newSigner, refusal, serve, sign } from './support/tokens.js';
-import { at, claimsOf, NOW, start } from './support/verify.ts';
+import { at, claimsOf, NOW, start } from './support/verify.js';
 
 describe('a user type', () => {
   const types: UserType[] = ['regular', 'restricted', 'anonymous'];

@@ -9,6 +9,8 @@ const { describe } = require('./options.js');
  */
 
 /**
+ * An error of the middleware, with the headers that its answer should have.
+ *
  * @param {any} error
  * @param {Client} client
  * @param {AuthResponse} response
@@ -26,6 +28,7 @@ function passOn(error, client, response, next) {
   next(isError ? error : new Error(`expected an error, found ${describe(error)}`));
 }
 
+/** See express.d.ts. */
 function authErrorHandler() {
   /**
    * @param {any} error

@@ -152,7 +152,11 @@ function userTypeOf(iss) {
   return userType;
 }
 
-/** @param {any} request */
+/**
+ * See express.d.ts.
+ *
+ * @param {any} request
+ */
 function getAuth(request) {
   const found = foundOf.get(request);
   if (!found) {

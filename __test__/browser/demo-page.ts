@@ -12,9 +12,10 @@ export const DEMO = ['--import', 'tsx', 'demo/index.js'];
 
 /** The server of the demo, and a browser for its page. */
 export async function startDemo() {
-  const [{ server, url }, browser] = await Promise.all([serve(), launchBrowser()]);
+  const browser = await launchBrowser();
+  const { server, url } = await serve();
   /** For all tests that have no wishes of their own. */
-  const ordinary = await newPage({ viewport: { width: 1280, height: 900 } });
+  let ordinary: Page | undefined;
 
   async function newPage(options: BrowserContextOptions) {
     const page = await (await browser.newContext(options)).newPage();
@@ -24,6 +25,7 @@ export async function startDemo() {
 
   /** The page, loaded anew; an error in its code is one in the test. */
   async function open(options?: BrowserContextOptions) {
+    ordinary ??= await newPage({ viewport: { width: 1280, height: 900 } });
     const page = options ? await newPage(options) : ordinary;
     const errors: unknown[] = [];
     const add = (error: unknown) => errors.push(error);

@@ -101,17 +101,7 @@ impl Issuer {
     }
 
     fn client(&self) -> Client {
-        // Made here, for under valgrind it takes longer than an attempt may.
-        http::client(&self.base).unwrap();
-        Client::new(Options {
-            project_id: Some("p".into()),
-            secret_server_key: Some("ssk".into()),
-            base_url: Some(self.base.clone()),
-            max_age: Some(1_800_000.0),
-            timeout: Some(300_000.0),
-            ..Options::default()
-        })
-        .unwrap()
+        client_of(&self.base)
     }
 
     fn key_requests(&self) -> usize {
@@ -121,6 +111,19 @@ impl Issuer {
     fn user_requests(&self) -> usize {
         self.user_requests.load(Ordering::Relaxed)
     }
+}
+
+fn client_of(base: &str) -> Client {
+    // Made here, for under valgrind it takes longer than an attempt may.
+    http::client(base).unwrap();
+    Client::new(Options {
+        project_id: Some("p".into()),
+        secret_server_key: Some("ssk".into()),
+        base_url: Some(base.into()),
+        max_age: Some(1_800_000.0),
+        ..Options::default()
+    })
+    .unwrap()
 }
 
 /// On one thread, whose clocks these are.
@@ -188,9 +191,7 @@ fn pauses_after_failures_go_by_the_monotonic_clock() {
     // Nobody listens there any more.
     let base =
         format!("http://{}", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap());
-    let options =
-        Options { project_id: Some("p".into()), base_url: Some(base), ..Options::default() };
-    let client = Client::new(options).unwrap();
+    let client = client_of(&base);
     let attempt = || run(client.warm_up(client.call(None))).unwrap_err().code;
     let fetches = || client.keys().stats().fetches;
     for attempts in 1..=10 {

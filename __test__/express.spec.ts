@@ -333,25 +333,3 @@ async function anotherCopy(): Promise<typeof import('../express.js')> {
   expect(copy.getAuth).not.toBe(getAuth);
   return copy;
 }
-
-describe('a mistake in the options', () => {
-  const options = { projectId: 'p' };
-  test.each<[any, string]>([
-    [{ ...options, fetchUsers: true }, 'unknown option "fetchUsers"'],
-    [{ ...options, fetchUser: 'yes' }, 'fetchUser must be a boolean, found string'],
-    [{ ...options, cookies: 1 }, 'cookies must be a boolean, found number'],
-    [{ client: {} }, 'client must be a StackAuth, found object'],
-    [{ ...options, client: new StackAuth(options) }, 'so these do not count: projectId'],
-    [{ ...options, timeout: -1 }, 'timeout'],
-    [{ ...options, fetchUser: true }, 'fetchUser needs secretServerKey'],
-    [{ projectId: 'no such/name' }, 'projectId'],
-    ['projectId', 'options must be an object'],
-  ])('shows at once: %o', (wrong, message) => {
-    for (const middleware of [requireUser, optionalUser]) {
-      expect(() => middleware(wrong)).toThrow(message);
-      expect(() => middleware(wrong)).toThrow(
-        expect.objectContaining({ code: 'ERR_CONFIG', status: 500 }),
-      );
-    }
-  });
-});

@@ -1,3 +1,4 @@
+import { times } from '../cache-issuer.js';
 import { newSigner, type Signer, sign } from '../tokens.js';
 import {
   escaped,
@@ -9,7 +10,7 @@ import {
   WRITINGS,
   withMember,
 } from './json.js';
-import { type Random, times, words } from './random.js';
+import { type Random, words } from './random.js';
 import { claimsOf, headerOf, type Mutation, tokenOf, type World, type Worlds } from './world.js';
 
 const ALGS = [

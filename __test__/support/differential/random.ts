@@ -12,10 +12,6 @@ export function randomOf(seed: number) {
 }
 export type Random = ReturnType<typeof randomOf>;
 
-export function times<T>(count: number, make: (index: number) => T): T[] {
-  return Array.from({ length: count }, (_, index) => make(index));
-}
-
 /** What stands between white space. */
 export function words(text: string) {
   return text.trim().split(/\s+/);

@@ -1,7 +1,8 @@
 import { createHmac, sign as createSignature } from 'node:crypto';
+import { times } from '../cache-issuer.js';
 import { base64url, newSigner, type Signer } from '../tokens.js';
 import { decode } from './peek.js';
-import { type Random, times } from './random.js';
+import type { Random } from './random.js';
 import { claimsOf, type Mutation, tokenOf, type World, type Worlds } from './world.js';
 
 /** The order of P-256. */

@@ -1,5 +1,6 @@
+import { times } from '../cache-issuer.js';
 import { base64url, signEncoded } from '../tokens.js';
-import { type Random, times, words } from './random.js';
+import { type Random, words } from './random.js';
 import { claimsOf, headerOf, MAX_TOKEN, type Mutation, tokenOf, type Worlds } from './world.js';
 
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';

@@ -40,6 +40,16 @@ pub enum Opened<'a> {
     Keyless(UnverifiedJwt<'a>),
 }
 
+impl Opened<'_> {
+    /// As [`UnverifiedJwt::verify`]; `None` if the keys must be waited for.
+    pub fn verify(self) -> Result<Option<(VerifiedJwt, String)>> {
+        match self {
+            Self::WithKeys(jwt, snapshot) => jwt.verify(&snapshot.keys).map(Some),
+            Self::Keyless(_) => Ok(None),
+        }
+    }
+}
+
 impl Client {
     pub fn new(options: Options) -> Result<Self> {
         let config = Config::new(options)?;
@@ -144,14 +154,12 @@ impl Client {
         }
     }
 
-    /// What JavaScript is told of a token that is good, and remembered from now on.
-    fn check(
+    /// What JavaScript is told of a token whose signature is good, and which is remembered from now on.
+    pub fn accept(
         &self,
-        jwt: UnverifiedJwt<'_>,
-        snapshot: &Snapshot,
+        (jwt, json): (VerifiedJwt, String),
         current_date: Option<f64>,
     ) -> Result<String> {
-        let (jwt, json) = jwt.verify(&snapshot.keys)?;
         jwt.validate(&self.config.policy, now_seconds(current_date))?;
         self.counts.new.add_one();
         if let Some(remembered) = &self.remembered {
@@ -160,12 +168,10 @@ impl Client {
         Ok(json)
     }
 
-    /// [`Self::check`] as far as it goes without waiting; `None` if the keys must be waited for.
+    /// A new token's verification, as far as it goes without waiting; `None` if the keys must be waited for.
     pub fn verify_at_once(&self, text: &str, current_date: Option<f64>) -> Result<Option<String>> {
-        match self.open(text)? {
-            Opened::WithKeys(jwt, snapshot) => self.check(jwt, &snapshot, current_date).map(Some),
-            Opened::Keyless(_) => Ok(None),
-        }
+        let verified = self.open(text)?.verify()?;
+        verified.map(|verified| self.accept(verified, current_date)).transpose()
     }
 
     pub async fn verify(&self, text: &str, call: Call) -> Result<String> {
@@ -177,7 +183,7 @@ impl Client {
                 (jwt, snapshot)
             }
         };
-        self.check(jwt, &snapshot, call.current_date)
+        self.accept(jwt.verify(&snapshot.keys)?, call.current_date)
     }
 
     /// The user of a token, which is good already or must be found so as far as can be told here.

@@ -13,8 +13,9 @@ use super::outcome::{Failure, rejection};
 use super::text::{self, Json};
 use crate::cache::Snapshot;
 use crate::error::Result;
+use crate::jwt::VerifiedJwt;
 use crate::threads;
-use crate::verify::Client;
+use crate::verify::{Client, Opened};
 
 /// The number of a token that was seen before, a JSON text, a refusal; `null` if the token was put into
 /// the batch, and `undefined` if its keys must be waited for.
@@ -60,6 +61,16 @@ struct Job {
     current_date: Option<f64>,
 }
 
+impl Job {
+    fn open(&self) -> Result<Opened<'_>> {
+        self.client.open(&self.text)
+    }
+
+    fn accept(&self, verified: (VerifiedJwt, String)) -> Result<String> {
+        self.client.accept(verified, self.current_date)
+    }
+}
+
 /// The outcomes of some tokens of a batch, in the order of their tickets.
 #[napi(object, object_from_js = false)]
 pub struct Checked {
@@ -84,7 +95,7 @@ impl Batch {
     pub fn run<'env>(&self, env: &'env Env, tickets: Vec<i64>) -> napi::Result<Object<'env>> {
         let jobs = self.take(tickets);
         let (deferred, promise) = env.create_deferred()?;
-        threads::spawn(move || match catch_unwind(AssertUnwindSafe(|| check_all(jobs))) {
+        threads::spawn(move || match catch_unwind(AssertUnwindSafe(|| check_all(&jobs))) {
             Ok(checked) => deferred.resolve(|_| Ok(checked)),
             Err(_) => deferred.reject(Error::from_reason("a check panicked")),
         });
@@ -158,24 +169,31 @@ fn verify(
     })
 }
 
-fn check_all(jobs: Vec<Option<Job>>) -> Checked {
+/// In three rounds, so that the processor has the code of each at hand.
+fn check_all(jobs: &[Option<Job>]) -> Checked {
+    let opened: Vec<_> = jobs.iter().map(|job| job.as_ref().map(Job::open).transpose()).collect();
+    let verified: Vec<_> = opened
+        .into_iter()
+        .map(|opened| opened.and_then(|opened| opened.map_or(Ok(None), Opened::verify)))
+        .collect();
+
     let mut json = String::from("[");
     let mut failures = Vec::new();
-    for job in jobs {
+    for (job, verified) in jobs.iter().zip(verified) {
         if json.len() > 1 {
             json.push(',');
         }
-        let Some(Job { client, text, current_date }) = job else {
+        let Some(job) = job else {
             json.push('0');
             continue;
         };
-        match client.verify_at_once(&text, current_date) {
+        match verified.and_then(|verified| verified.map(|it| job.accept(it)).transpose()) {
             Ok(Some(told)) => json.push_str(&told),
             // Waiting must not hold up those that follow.
             Ok(None) => json.push('0'),
             Err(error) => {
                 json.push_str("null");
-                failures.push(rejection(&client, error));
+                failures.push(rejection(&job.client, error));
             }
         }
     }

@@ -142,12 +142,14 @@ function listed(value) {
 /** @param {string} value */
 function ofAuthorization(value) {
   return listed(value).flatMap((credentials) => {
-    const [, token] = /^bearer[ \t]+(.+)$/is.exec(credentials) ?? [];
-    const [, encoded] = /^(?:stackauth|hexclave)_(.*)$/s.exec(token ?? '') ?? [];
-    if (encoded !== undefined) {
-      return member(textOf(encoded), 'Authorization');
+    // The scheme alone, for a regular expression takes a while to go through a token.
+    const scheme = /^bearer[ \t]+/i.exec(credentials);
+    if (!scheme) {
+      return [];
     }
-    return token === undefined ? [] : [token];
+    const token = credentials.slice(scheme[0].length);
+    const prefix = /^(?:stackauth|hexclave)_/.exec(token);
+    return prefix ? member(textOf(token.slice(prefix[0].length)), 'Authorization') : [token];
   });
 }
 

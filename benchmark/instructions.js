@@ -5,15 +5,13 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
+import { benchRooms } from './rooms.js';
+
 const run = promisify(execFile);
 const cwd = fileURLToPath(new URL('..', import.meta.url));
 
-const { stdout } = await run(
-  'cargo',
-  ['bench', '--locked', '--bench', 'rooms', '--no-run', '--message-format=json'],
-  { cwd, maxBuffer: 2 ** 26 },
-);
-const binary = stdout
+const built = await benchRooms('--no-run', '--message-format=json');
+const binary = built
   .split('\n')
   .filter((line) => line.startsWith('{'))
   .map((line) => JSON.parse(line))

@@ -1,23 +1,12 @@
 // What one signature check takes in Rust, by the library and the benchmark that the project has.
 
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
-import { promisify } from 'node:util';
+import { benchRooms } from './rooms.js';
 
-const run = promisify(execFile);
-const cwd = fileURLToPath(new URL('..', import.meta.url));
 const IN_MICROSECONDS = { ns: 1e-3, µs: 1, ms: 1e3 };
 
 /** The best mean of 600 tokens, in µs a token: on one thread, and on as many as there are processors. */
 export async function bareSignatureCheck() {
-  const { stdout } = await run(
-    'cargo',
-    ['bench', '--locked', '--bench', 'rooms', '--', 'signature'],
-    {
-      cwd,
-      maxBuffer: 2 ** 24,
-    },
-  );
+  const stdout = await benchRooms('--', 'signature');
   const lines = [...stdout.matchAll(/(?:signature|t=(\d+)) +([\d.]+) (ns|µs|ms)/g)];
   const figures = lines.map(
     ([, threads = 1, figure, unit]) => (Number(figure) * IN_MICROSECONDS[unit]) / Number(threads),

@@ -24,7 +24,7 @@ const { verifiedOf } = require('./verified.js');
 
 const THREADS = availableParallelism();
 /** As many as make the hop cheap, and so few that what waits behind them does not wait for long. */
-const CHUNK = 16;
+const CHUNK = 24;
 /** As in src/binding/batch.rs. */
 const IN_PLACE = 0;
 const KEYLESS = 0;

@@ -15,10 +15,11 @@ export function mint({ projectId, baseUrl = '', issuer }) {
 }
 
 /**
- * The token as a request brings it: a string of its own. Of one that was looked up before, V8 knows the hash.
+ * The token as a request brings it: a string of its own, just made. Of one that was looked up before, V8 would
+ * keep the hash.
  *
- * @param {string} token
+ * @param {Buffer} bytes
  */
-export function received(token) {
-  return Buffer.from(token).toString('latin1');
+export function received(bytes) {
+  return bytes.latin1Slice();
 }

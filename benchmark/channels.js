@@ -4,7 +4,7 @@ import { channel } from 'node:diagnostics_channel';
 
 import { contenders } from './contenders.js';
 import { best, oneAtATime } from './measure.js';
-import { mint } from './tokens.js';
+import { mint, received } from './tokens.js';
 
 /** @param {Awaited<ReturnType<typeof import('./issuer.js').startIssuer>>} issuer */
 export async function channels(issuer) {
@@ -20,7 +20,8 @@ export async function channels(issuer) {
     if (name === 'listened') {
       verify.subscribe(listener);
     }
-    const time = await oneAtATime(Array(20_000).fill(token), ours);
+    const requests = Array(20_000).fill(Buffer.from(token));
+    const time = await oneAtATime(requests, (bytes) => ours(received(bytes)));
     verify.unsubscribe(listener);
     return time;
   });

@@ -15,8 +15,7 @@ export function mint({ projectId, baseUrl = '', issuer }) {
 }
 
 /**
- * The token as a request brings it: a string of its own, just made. Of one that was looked up before, V8 would
- * keep the hash.
+ * The token as a request brings it: a string of its own, which V8 has not hashed yet.
  *
  * @param {Buffer} bytes
  */

@@ -95,7 +95,7 @@ impl Batch {
     pub fn run<'env>(&self, env: &'env Env, tickets: Vec<i64>) -> napi::Result<Object<'env>> {
         let jobs = self.take(tickets);
         let (deferred, promise) = env.create_deferred()?;
-        threads::spawn(move || match catch_unwind(AssertUnwindSafe(|| check_all(&jobs))) {
+        threads::spawn(move || match catch_unwind(AssertUnwindSafe(move || check_all(&jobs))) {
             Ok(checked) => deferred.resolve(|_| Ok(checked)),
             Err(_) => deferred.reject(Error::from_reason("a check panicked")),
         });
@@ -172,10 +172,8 @@ fn verify(
 /// In three rounds, so that the processor has the code of each at hand.
 fn check_all(jobs: &[Option<Job>]) -> Checked {
     let opened: Vec<_> = jobs.iter().map(|job| job.as_ref().map(Job::open).transpose()).collect();
-    let verified: Vec<_> = opened
-        .into_iter()
-        .map(|opened| opened.and_then(|opened| opened.map_or(Ok(None), Opened::verify)))
-        .collect();
+    let verified: Vec<_> =
+        opened.into_iter().map(|opened| opened?.map_or(Ok(None), Opened::verify)).collect();
 
     let mut json = String::from("[");
     let mut failures = Vec::new();

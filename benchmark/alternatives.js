@@ -46,7 +46,7 @@ const objects = claims.map((payload) => flat(JSON.stringify({ payload, protected
 const values = claims.map((payload) =>
   flat(JSON.stringify([...Object.values(header), ...Object.values(payload)])),
 );
-const batches = Array.from({ length: values.length / 24 }, (_, at) =>
+const batches = Array.from({ length: Math.ceil(values.length / 24) }, (_, at) =>
   flat(`[${values.slice(at * 24, at * 24 + 24).join(',')}]`),
 );
 const parsed = objects.map((text) => JSON.parse(text));

@@ -9,7 +9,7 @@ import { parentPort, Worker } from 'node:worker_threads';
 
 import stackAuthNative from '../index.js';
 import { best, inFlight, oneAtATime } from './measure.js';
-import { jwks, mint, received } from './tokens.js';
+import { jwks, mint, payloadOf, received } from './tokens.js';
 
 const { StackAuth } = stackAuthNative;
 const file = fileURLToPath(import.meta.url);
@@ -53,11 +53,6 @@ function timesOfMap(requests, counts) {
     (count) => sample(requests.slice(0, count), 50_000),
     (count) => async (token) => ({ ...maps[count].get(token) }),
   );
-}
-
-/** @param {string} token */
-function payloadOf(token) {
-  return JSON.parse(String(Buffer.from(token.split('.')[1], 'base64url')));
 }
 
 const parts = {

@@ -14,6 +14,11 @@ export function mint({ projectId, baseUrl = '', issuer }) {
   return mintBy(signer, { projectId, baseUrl }, { iss: issuer });
 }
 
+/** @param {string} token */
+export function payloadOf(token) {
+  return JSON.parse(String(Buffer.from(token.split('.')[1], 'base64url')));
+}
+
 /**
  * The token as a request brings it: a string of its own, which V8 has not hashed yet.
  *

@@ -2,6 +2,7 @@
 
 import { createHook } from 'node:async_hooks';
 import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from 'vitest';
 
@@ -82,7 +83,7 @@ describe('a call that is cut off by the end of the stack', () => {
     const { stdout } = await run(process.execPath, ['-e', code], {
       env: {
         ...process.env,
-        PACKAGE: new URL('../index.js', import.meta.url).pathname,
+        PACKAGE: fileURLToPath(new URL('../index.js', import.meta.url)),
         CASE: JSON.stringify({ options: issuer.options, tokens }),
         FRAME: String(frame),
       },

@@ -8,13 +8,16 @@ import { afterEach, beforeEach, expect, test } from 'vitest';
 
 import { root, run } from './support/consumer.js';
 
-const FILES = ['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock', 'CHANGELOG.md'];
+const CHANGELOG = 'CHANGELOG.md';
+const PLACES = ['package.json', 'package-lock.json', 'Cargo.toml', 'Cargo.lock', 'fuzz/Cargo.lock'];
+const FILES = [...PLACES, CHANGELOG];
 const NEXT = '97.98.99';
 let repository: string;
 
 beforeEach(async () => {
   repository = await mkdtemp(path.join(tmpdir(), 'repository-'));
   await mkdir(path.join(repository, 'release'));
+  await mkdir(path.join(repository, 'fuzz'));
   for (const file of [...FILES, 'release/version.mjs']) {
     await copyFile(path.join(root, file), path.join(repository, file));
   }
@@ -46,7 +49,7 @@ async function edit(file: string, change: (text: string) => string) {
 }
 
 test('npm version brings all files into step, in one commit with a tag', async () => {
-  await edit('CHANGELOG.md', (text) =>
+  await edit(CHANGELOG, (text) =>
     text.replace('## [Unreleased]\n', '## [Unreleased]\n\n### Added\n\n- What was added.\n'),
   );
   await git('commit', '--quiet', '--all', '--message', 'A change');
@@ -55,12 +58,12 @@ test('npm version brings all files into step, in one commit with a tag', async (
   expect(changed.trim().split('\n').sort()).toEqual([...FILES].sort());
   expect(await git('status', '--porcelain')).toBe('');
   expect(await notes(`v${NEXT}`)).toMatch(/^### Added\n\n- What was added\./);
-  const changelog = await readFile(path.join(repository, 'CHANGELOG.md'), 'utf8');
+  const changelog = await readFile(path.join(repository, CHANGELOG), 'utf8');
   const today = new Date().toISOString().slice(0, 10);
   expect(changelog).toContain(`## [Unreleased]\n\n## [${NEXT}] - ${today}\n\n### Added`);
 });
 
-test.each(FILES.slice(0, 4))('a tag that %s does not agree with is refused', async (file) => {
+test.each(PLACES)('a tag that %s does not agree with is refused', async (file) => {
   await bump();
   await edit(file, (text) => text.replace(NEXT, '97.98.100'));
   const refusal = `${file} is of version 97.98.100, and the tag is v${NEXT}`;
@@ -69,6 +72,6 @@ test.each(FILES.slice(0, 4))('a tag that %s does not agree with is refused', asy
 
 test('a tag that the changelog does not know is refused', async () => {
   await bump();
-  await edit('CHANGELOG.md', (text) => text.replace(NEXT, '97.98.100'));
+  await edit(CHANGELOG, (text) => text.replace(NEXT, '97.98.100'));
   expect(await notes(`v${NEXT}`)).toContain('CHANGELOG.md has no such version');
 });

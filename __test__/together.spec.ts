@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 
@@ -130,7 +131,7 @@ describe('many calls at once', () => {
         parentPort.postMessage('busy');
         return Promise.all(tokens.map((token) => verifyJwt(token, options)));
       });`;
-    const path = new URL('../index.js', import.meta.url).pathname;
+    const path = fileURLToPath(new URL('../index.js', import.meta.url));
     for (let round = 0; round < 5; round += 1) {
       const options = { ...issuer.options, tokenCacheBytes: 0 };
       const worker = new Worker(code, { eval: true, workerData: { path, tokens, options } });

@@ -28,6 +28,9 @@ function check(file) {
   const problems = [
     ...(bytes.length > MAX_BYTES ? [`larger than ${MAX_BYTES} bytes`] : []),
     ...found.map((text) => `holds a path: ${text}`),
+    ...(platform.startsWith('win32-') && bytes.includes('VCRUNTIME140')
+      ? ['needs the C runtime of Visual Studio']
+      : []),
     ...(elf ? problemsOf(elf, platform) : []),
   ];
   return { file: path.basename(file), bytes, elf, problems };

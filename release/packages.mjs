@@ -69,10 +69,7 @@ async function makePlatformPackages(binaries, to, partial) {
  * @param {{ name: string, version: string }[]} platforms
  */
 async function makeMainPackage(to, platforms) {
-  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', to], {
-    cwd: root,
-    shell: process.platform === 'win32',
-  });
+  const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', to], { cwd: root });
   const [{ name, filename }] = JSON.parse(stdout);
   const tarball = path.join(to, filename);
   const folder = path.join(to, name);

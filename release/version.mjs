@@ -10,6 +10,7 @@ const PLACES = {
   'package-lock.json': /"version": "(.+?)"/,
   'Cargo.toml': /^version = "(.+?)"/m,
   'Cargo.lock': /^name = "stack-auth-native"\nversion = "(.+?)"/m,
+  'fuzz/Cargo.lock': /^name = "stack-auth-native"\nversion = "(.+?)"/m,
 };
 const UNRELEASED = '## [Unreleased]\n';
 

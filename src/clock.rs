@@ -13,15 +13,20 @@ pub fn now() -> Millis {
     now
 }
 
-/// Not by `Instant`, which stands still on Linux while the machine sleeps: keys age all the same.
-#[cfg(target_os = "linux")]
+/// Not by `Instant`, which stands still while Linux or macOS sleeps (rust-lang/rust#147503): keys age all the same.
+#[cfg(any(target_os = "linux", target_os = "macos"))]
 fn monotonic() -> Duration {
     use rustix::time::{ClockId, clock_gettime};
 
-    clock_gettime(ClockId::Boottime).try_into().unwrap_or_default()
+    #[cfg(target_os = "linux")]
+    const GOES_ON: ClockId = ClockId::Boottime;
+    #[cfg(target_os = "macos")]
+    const GOES_ON: ClockId = ClockId::Monotonic;
+
+    clock_gettime(GOES_ON).try_into().unwrap_or_default()
 }
 
-#[cfg(not(target_os = "linux"))]
+#[cfg(not(any(target_os = "linux", target_os = "macos")))]
 fn monotonic() -> Duration {
     use std::sync::LazyLock;
     use std::time::Instant;

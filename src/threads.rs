@@ -1,7 +1,8 @@
 //! The threads that many signatures are checked on. They are not the ones that wait for the network,
 //! which must not have to wait for cryptography as well.
 
-use std::sync::LazyLock;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use tokio::runtime::{Builder, Runtime};
@@ -18,9 +19,22 @@ pub fn spawn(work: impl FnOnce() + Send + 'static) {
             .build()
             .ok()
     });
-    match &*THREADS {
-        Some(threads) => drop(threads.spawn_blocking(work)),
-        None => work(),
+    // tokio panics where the system has no thread to spare, and keeps what it was given.
+    let shared = Arc::new(Mutex::new(Some(work)));
+    let spawned = THREADS.as_ref().is_some_and(|threads| {
+        let shared = Arc::clone(&shared);
+        let spawn = || drop(threads.spawn_blocking(move || run(&shared)));
+        catch_unwind(AssertUnwindSafe(spawn)).is_ok()
+    });
+    if !spawned {
+        run(&shared);
+    }
+}
+
+fn run(work: &Mutex<Option<impl FnOnce()>>) {
+    let work = work.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(work) = work {
+        work();
     }
 }
 

@@ -8,7 +8,7 @@ export declare class Abort {
 }
 
 /**
- * Tokens whose signatures are to be checked on other threads, gathered in one turn of the event loop:
+ * Tokens whose signatures are to be checked on other threads, gathered from several calls:
  * one hop for many takes the loop a tenth of the time that a hop for each does. Each has a ticket, for
  * JavaScript can be interrupted between putting it here and waiting for it, and nobody must get what
  * another waits for.

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describe, expect, test, vi } from 'vitest';
-import { verifyJwt } from '../index.js';
+import { StackAuth, verifyJwt } from '../index.js';
 import {
   acceptConnections,
   answerKeys,
@@ -127,6 +127,20 @@ describe('an outage', () => {
     issuer.intercept = undefined;
     await expect(verifyJwt(token, options)).resolves.toBeDefined();
   });
+
+  test.each([[[]], [[null]], [[{ kty: 'RSA' }]]])(
+    'of %j is nothing to warm up with',
+    async (keys) => {
+      const issuer = await startIssuer();
+      const client = new StackAuth(issuer.options);
+      answerKeys(issuer, (_request, response) => sendJson(response, 200, { keys }));
+      await expect(client.warmUp()).rejects.toMatchObject({
+        code: 'ERR_JWKS_INVALID',
+        status: 503,
+        message: expect.stringContaining('expected a key for ES256, found none'),
+      });
+    },
+  );
 
   test('leaves the budget for the rotation that came with it', async () => {
     const issuer = await startIssuer();

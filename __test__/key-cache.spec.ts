@@ -84,6 +84,44 @@ describe('a kid that is not in the set', () => {
     expect(issuer.jwksRequests - before).toBeLessThanOrEqual(2);
   });
 
+  test('costs no fetch if the claims refuse the token anyway, and uses nothing up', async () => {
+    const issuer = await startIssuer();
+    const other = await startIssuer();
+    await verifyJwt(await issuer.mint(), issuer.options);
+    issuer.rotate();
+    const expired = await issuer.mint({ expiresIn: -60 });
+    for (const [index, token] of [expired, await other.mint()].entries()) {
+      for (const call of times(5, (round) => withKid(token, `unknown-${index}-${round}`))) {
+        expect(await failure(verifyJwt(call, issuer.options))).toMatchObject(UNKNOWN_KEY);
+      }
+    }
+    expect(issuer.jwksRequests).toBe(1);
+    await verifyJwt(await issuer.mint(), issuer.options);
+    expect(issuer.jwksRequests).toBe(2);
+    // Now that there is such a key, what is wrong with the token can be said.
+    expect(await failure(verifyJwt(expired, issuer.options))).toMatchObject({
+      code: 'ERR_JWT_EXPIRED',
+    });
+  });
+
+  test('of another project says so', async () => {
+    const [issuer, other] = [await startIssuer(), await startIssuer()];
+    await verifyJwt(await issuer.mint(), issuer.options);
+    const { message } = await failure(verifyJwt(await other.mint(), issuer.options));
+    expect(message).toContain('found none with the kid "');
+    expect(message).toContain(`expected "${issuer.url}/api/v1/projects/${issuer.projectId}"`);
+    expect(message).toContain(`found "${other.url}/api/v1/projects/${other.projectId}"`);
+    const own = withKid(await issuer.mint(), 'another');
+    expect((await failure(verifyJwt(own, issuer.options))).message).not.toContain('iss');
+  });
+
+  test('is not repeated where it is a token', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const { message } = await failure(verifyJwt(withKid(token, token), issuer.options));
+    expect(message).toContain('found none with the kid ""…');
+  });
+
   test('is remembered as unknown', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();

@@ -102,9 +102,7 @@ impl Claims {
         self.sub.present("sub")?;
         self.exp.present("exp")?;
 
-        let issuer = self.issuer(policy).filter(|issuer| issuer.allowed).ok_or_else(|| {
-            unexpected("iss", &expected_issuers(policy), &self.iss.found(|iss| quote(iss)))
-        })?;
+        let issuer = self.allowed_issuer(policy)?;
         if !self.is_for(&issuer.aud) {
             let found = self.aud.found(Audience::found);
             return Err(unexpected("aud", &quote(&issuer.aud), &found));
@@ -130,6 +128,12 @@ impl Claims {
             (user_type == UserType::Anonymous, user_type != UserType::Regular);
         self.is_anonymous.agree("is_anonymous", anonymous, user_type)?;
         self.is_restricted.agree("is_restricted", restricted, user_type)
+    }
+
+    pub fn allowed_issuer<'a>(&self, policy: &'a Policy) -> Result<&'a Issuer> {
+        self.issuer(policy).filter(|issuer| issuer.allowed).ok_or_else(|| {
+            unexpected("iss", &expected_issuers(policy), &self.iss.found(|iss| quote(iss)))
+        })
     }
 
     /// The user type that the claims are of, if the policy has no place for it.

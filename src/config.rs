@@ -107,9 +107,11 @@ impl Config {
                     .map_or(Ok(0.0), |seconds| at_least_zero("clockTolerance", seconds))?,
             },
             jwks_url: project.jwks_url(&base),
-            timeout: match options.timeout {
-                Some(0.0) => return Err(config("timeout must be more than 0 ms, found 0")),
-                millis => duration("timeout", millis, 5_000.0)?,
+            timeout: match duration("timeout", options.timeout, 5_000.0)? {
+                none if none < Duration::from_millis(1) => {
+                    return Err(config("timeout must be at least 1 ms, found less"));
+                }
+                timeout => timeout,
             },
             limits: Limits {
                 max_age: duration("cacheMaxAge", options.cache_max_age, 600_000.0)?,
@@ -215,7 +217,12 @@ fn base_url(option: &str, text: &str, allow_insecure_http: bool) -> Result<Strin
     if url.query().is_some() || url.fragment().is_some() {
         return Err(config(format!("{option} must not have a query or a fragment")));
     }
-    Ok(url.as_str().trim_end_matches('/').to_owned())
+    let base = url.as_str().trim_end_matches('/');
+    if base.ends_with("/api/v1") || base.contains("/api/v1/projects") {
+        // The issuer, mostly, which jose has as an option.
+        return Err(config(format!("{option} must be without /api/v1 and what follows it")));
+    }
+    Ok(base.to_owned())
 }
 
 pub fn is_loopback(url: &Url) -> bool {

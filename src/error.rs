@@ -161,6 +161,13 @@ impl Error {
         error
     }
 
+    /// Of several addresses that options and environment may have named, this is the one in use.
+    #[must_use]
+    pub fn asked_at(mut self, url: &str) -> Self {
+        self.message = [&self.message, "; it was asked for at ", url].concat();
+        self
+    }
+
     #[must_use]
     pub fn caused_by(mut self, cause: &dyn std::error::Error) -> Self {
         self.context.cause = Some(chain(cause));
@@ -174,14 +181,17 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Foreign text for a message: quoted, on one line, of bounded length.
+/// Foreign text for a message: quoted, on one line, of bounded length, and without a token that somebody may have
+/// put there.
 pub fn quote(text: &str) -> String {
     const MAX_CHARS: usize = 120;
-    if text.chars().nth(MAX_CHARS).is_none() {
-        return format!("{text:?}");
-    }
+    /// As base64url begins for whatever begins with `{"`.
+    const TOKEN: &str = "eyJ";
+    let end = text.find(TOKEN).unwrap_or(text.len());
     let start: String = text.chars().take(MAX_CHARS).collect();
-    format!("{start:?}…")
+    let start = start.get(..end).unwrap_or(&start);
+    let cut = if start.len() < text.len() { "…" } else { "" };
+    format!("{start:?}{cut}")
 }
 
 #[cfg(test)]
@@ -192,6 +202,7 @@ mod tests {
     fn quoted_text_is_bounded_and_on_one_line() {
         assert_eq!(quote("a\n\"b\""), r#""a\n\"b\"""#);
         assert_eq!(quote(&"é".repeat(1_000)).chars().count(), 123);
+        assert_eq!(quote("é eyJhbGciOiJFUzI1NiJ9.e30"), r#""é "…"#);
     }
 
     #[test]

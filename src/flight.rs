@@ -75,8 +75,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         let mut outcome = self.outcome.clone();
         match timeout(clock::left(deadline), outcome.wait_for(Option::is_some)).await {
             Ok(Ok(landed)) => landed.clone().unwrap_or(Err(late)),
-            Ok(Err(_lost)) => Err(late),
-            Err(_elapsed) => Err(late),
+            _lost_or_elapsed => Err(late),
         }
     }
 }

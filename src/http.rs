@@ -26,7 +26,7 @@ pub enum Fault {
 
 impl From<reqwest::Error> for Fault {
     fn from(error: reqwest::Error) -> Self {
-        // An address in a message helps nobody who has set it, and may be the wrong one to show.
+        // `Error::asked_at` says it once.
         Self::Transport(error.without_url().into())
     }
 }

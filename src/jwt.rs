@@ -56,6 +56,17 @@ impl<'a> UnverifiedJwt<'a> {
         self.payload.as_ref()?.claims.excluded_user_type(policy)
     }
 
+    /// Whether its claims refuse it, whatever its signature. Good for sparing a request and for nothing else.
+    pub fn is_refused_anyway(&self, policy: &Policy, now_seconds: f64) -> bool {
+        let claims = self.payload.as_ref().map(|payload| &payload.claims);
+        claims.is_none_or(|claims| claims.validate(policy, now_seconds).is_err())
+    }
+
+    /// What is wrong with its issuer, in words.
+    pub fn unexpected_issuer(&self, policy: &Policy) -> Option<String> {
+        self.payload.as_ref()?.claims.allowed_issuer(policy).err().map(|error| error.message)
+    }
+
     /// The verified token, and its [`Payload::json`].
     pub fn verify(self, keys: &Arc<KeySet>) -> Result<(VerifiedJwt, String)> {
         let key = signature::verify(&self.token, keys.select(&self.token.header.kid))?;

@@ -89,7 +89,7 @@ impl Client {
     pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<bool> {
         match self.recall(text, self.keys.snapshot().as_ref(), current_date)? {
             Some(_) => Ok(true),
-            None => self.open(text).map(|_| false),
+            None => self.open(text, current_date).map(|_| false),
         }
     }
 
@@ -142,16 +142,26 @@ impl Client {
     }
 
     /// A token that is new.
-    pub fn open<'a>(&self, text: &'a str) -> Result<Opened<'a>> {
-        let jwt = UnverifiedJwt::parse(text, &self.config.policy)?;
-        admit(jwt.excluded_user_type(&self.config.policy))?;
-        match self.keys.at_hand(jwt.kid(), self.config.limits) {
+    pub fn open<'a>(&self, text: &'a str, current_date: Option<f64>) -> Result<Opened<'a>> {
+        let Config { limits, policy, .. } = &self.config;
+        let jwt = UnverifiedJwt::parse(text, policy)?;
+        admit(jwt.excluded_user_type(policy))?;
+        let at_hand = self.keys.at_hand(jwt.kid(), *limits);
+        match at_hand.or_else(|| self.keys.at_hand(self.worth_asking(&jwt, current_date), *limits))
+        {
             None => Ok(Opened::Keyless(jwt)),
             Some(snapshot) => {
-                has_key(&snapshot, jwt.kid())?;
+                self.has_key(&snapshot, &jwt)?;
                 Ok(Opened::WithKeys(jwt, snapshot))
             }
         }
+    }
+
+    /// The `kid` that a fetch may be made for: none, if the claims refuse the token whatever its signature. Those of
+    /// another project, and old ones under a key that is gone, must not use up what the next rotation needs.
+    fn worth_asking<'a>(&self, jwt: &'a UnverifiedJwt<'_>, current_date: Option<f64>) -> &'a Kid {
+        let refused = jwt.is_refused_anyway(&self.config.policy, now_seconds(current_date));
+        if refused { &Kid::NotText } else { jwt.kid() }
     }
 
     /// What JavaScript is told of a token whose signature is good, and which is remembered from now on.
@@ -170,16 +180,17 @@ impl Client {
 
     /// A new token's verification, as far as it goes without waiting; `None` if the keys must be waited for.
     pub fn verify_at_once(&self, text: &str, current_date: Option<f64>) -> Result<Option<String>> {
-        let verified = self.open(text)?.verify()?;
+        let verified = self.open(text, current_date)?.verify()?;
         verified.map(|verified| self.accept(verified, current_date)).transpose()
     }
 
     pub async fn verify(&self, text: &str, call: Call) -> Result<String> {
-        let (jwt, snapshot) = match self.open(text)? {
+        let (jwt, snapshot) = match self.open(text, call.current_date)? {
             Opened::WithKeys(jwt, snapshot) => (jwt, snapshot),
             Opened::Keyless(jwt) => {
-                let snapshot = self.key_set(jwt.kid(), call.deadline).await?;
-                has_key(&snapshot, jwt.kid())?;
+                let kid = self.worth_asking(&jwt, call.current_date);
+                let snapshot = self.key_set(kid, call.deadline).await?;
+                self.has_key(&snapshot, &jwt)?;
                 (jwt, snapshot)
             }
         };
@@ -213,7 +224,35 @@ impl Client {
     }
 
     pub async fn warm_up(&self, call: Call) -> Result<()> {
-        self.key_set(&Kid::Absent, call.deadline).await.map(drop)
+        let snapshot = self.key_set(&Kid::Absent, call.deadline).await?;
+        if snapshot.keys.count() == 0 {
+            let message = "JSON Web Key Set malformed: expected a key for ES256, found none";
+            return Err(Error::new(Code::JwksInvalid, message).asked_at(&self.config.jwks_url));
+        }
+        Ok(())
+    }
+
+    fn has_key(&self, snapshot: &Snapshot, jwt: &UnverifiedJwt<'_>) -> Result<()> {
+        if snapshot.keys.select(jwt.kid()).next().is_some() {
+            return Ok(());
+        }
+        let found = match jwt.kid() {
+            Kid::Text(kid) => format!("found none with the kid {}", quote(kid)),
+            Kid::Absent => {
+                format!(
+                    "found {} usable keys, and no kid in the header to tell which",
+                    snapshot.keys.count()
+                )
+            }
+            Kid::NotText => "found a kid in the header that is no string".into(),
+        };
+        // Where it is not the caller's fault, it is mostly the wrong `projectId`.
+        let issuer = jwt.unexpected_issuer(&self.config.policy);
+        let issuer = issuer.map(|message| format!("; besides, {message}")).unwrap_or_default();
+        Err(Error::new(
+            Code::JwksNoMatchingKey,
+            format!("no applicable key found in the JSON Web Key Set: {found}{issuer}"),
+        ))
     }
 
     async fn key_set(&self, kid: &Kid, deadline: Millis) -> Result<Arc<Snapshot>> {
@@ -234,24 +273,4 @@ fn now_seconds(current_date: Option<f64>) -> f64 {
     // A time that is no number would be neither before nor after any other.
     let millis = current_date.filter(|date| date.is_finite()).unwrap_or_else(now);
     (millis / 1_000.0).floor()
-}
-
-fn has_key(snapshot: &Snapshot, kid: &Kid) -> Result<()> {
-    if snapshot.keys.select(kid).next().is_some() {
-        return Ok(());
-    }
-    let found = match kid {
-        Kid::Text(kid) => format!("found none with the kid {}", quote(kid)),
-        Kid::Absent => {
-            format!(
-                "found {} usable keys, and no kid in the header to tell which",
-                snapshot.keys.count()
-            )
-        }
-        Kid::NotText => "found a kid in the header that is no string".into(),
-    };
-    Err(Error::new(
-        Code::JwksNoMatchingKey,
-        format!("no applicable key found in the JSON Web Key Set: {found}"),
-    ))
 }

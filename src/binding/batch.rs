@@ -46,7 +46,7 @@ impl From<i64> for How {
     }
 }
 
-/// Tokens whose signatures are to be checked on other threads, gathered in one turn of the event loop:
+/// Tokens whose signatures are to be checked on other threads, gathered from several calls:
 /// one hop for many takes the loop a tenth of the time that a hop for each does. Each has a ticket, for
 /// JavaScript can be interrupted between putting it here and waiting for it, and nobody must get what
 /// another waits for.
@@ -63,7 +63,7 @@ struct Job {
 
 impl Job {
     fn open(&self) -> Result<Opened<'_>> {
-        self.client.open(&self.text)
+        self.client.open(&self.text, self.current_date)
     }
 
     fn accept(&self, verified: (VerifiedJwt, String)) -> Result<String> {

@@ -27,6 +27,10 @@ pub enum Set {
 }
 
 pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
+    attempt(url, etag).await.map_err(|error| error.asked_at(url))
+}
+
+async fn attempt(url: &str, etag: Option<String>) -> Result<Answer> {
     let conditional = etag.is_some();
     let mut request = http::client(url)
         .map_err(failed)?
@@ -57,8 +61,8 @@ pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
     Ok(Answer { set: Set::Keys { keys, json }, etag, max_age })
 }
 
-pub fn late() -> Error {
-    Error::new(Code::JwksTimeout, "the JSON Web Key Set did not come in time")
+pub fn late(url: &str) -> Error {
+    Error::new(Code::JwksTimeout, "the JSON Web Key Set did not come in time").asked_at(url)
 }
 
 fn failed(fault: Fault) -> Error {

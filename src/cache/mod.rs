@@ -131,7 +131,7 @@ impl KeyCache {
                     }
                 }
             };
-            match flight.join(deadline, allowed, late()).await {
+            match flight.join(deadline, allowed, late(&self.url)).await {
                 Ok(snapshot) => {
                     let found = !matches!(kid, Kid::Text(kid) if !snapshot.keys.has(kid));
                     if found || own || joined {
@@ -144,7 +144,9 @@ impl KeyCache {
                     let mut inner = self.lock();
                     let now = clock::now();
                     let known = inner.state.fallback(kid, now, limits).ok_or_else(|| error.clone());
-                    if known.is_ok() && inner.state.failures.in_a_row == 0 {
+                    // Unless it came at that very moment.
+                    let is_late = known.as_ref().is_ok_and(|set| !set.is_fresh(now, limits));
+                    if is_late && inner.state.failures.in_a_row == 0 {
                         // It may come yet, but others who have known keys need not wait for it too.
                         inner.state.on_failure(error, millis(allowed), now, fastrand::f64());
                         inner.overdue = true;
@@ -170,7 +172,7 @@ impl KeyCache {
         let work = |_| async move { fetch::fetch(&url, etag).await };
         let began = clock::now();
         let land = move |result: Result<Answer>| cache.land(result, base.as_deref(), &kid, began);
-        let flight = Flight::launch(allowed, work, late(), land);
+        let flight = Flight::launch(allowed, work, late(&self.url), land);
         inner.flight = Some(flight.clone());
         flight
     }

@@ -247,6 +247,10 @@ fn refresh_after(fresh_for: Millis) -> Millis {
 
 fn fresh_for(snapshot: &Snapshot, limits: Limits) -> Millis {
     let own = millis(limits.max_age);
+    if snapshot.keys.count() == 0 {
+        // A slip of the issuer's, which may be mended any time.
+        return own.min(MIN_SERVER_MAX_AGE);
+    }
     snapshot.server_max_age.map_or(own, |server| own.min(millis(server).max(MIN_SERVER_MAX_AGE)))
 }
 

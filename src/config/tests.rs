@@ -100,6 +100,17 @@ fn odd_addresses_are_refused() {
 }
 
 #[test]
+fn an_issuer_is_no_base() {
+    for path in ["/api/v1", "/api/v1/", "/stack/api/v1", "/api/v1/projects/p1"] {
+        let text = format!("https://auth.example.com{path}");
+        let wanted = "must be without /api/v1";
+        assert!(base(&text).unwrap_err().message.contains(wanted), "{path}");
+        assert!(refuses(Options { issuer_base_urls: vec![text], ..options() }).contains(wanted));
+    }
+    assert!(base("https://auth.example.com/api").is_ok());
+}
+
+#[test]
 fn a_project_id_is_checked_and_never_repeated() {
     refuses(Options::default());
     for id in ["", "a/b", "a?b", "../x", "ä", &"a".repeat(65)] {
@@ -128,5 +139,6 @@ fn numbers_are_finite_and_not_negative() {
         refuses(Options { max_age: Some(value), ..options() });
     }
     refuses(Options { timeout: Some(0.0), ..options() });
+    refuses(Options { timeout: Some(0.9), ..options() });
     refuses(Options { timeout: Some(1e12), ..options() });
 }

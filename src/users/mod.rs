@@ -95,7 +95,7 @@ pub async fn current_user(
         Sharing::None => {
             let asked = request::ask(users, token, Deadline::at(deadline));
             let answer = timeout(clock::left(deadline), asked).await;
-            return Ok(answer.unwrap_or_else(|_elapsed| Err(late()))?.into());
+            return Ok(answer.unwrap_or_else(|_elapsed| Err(late(users)))?.into());
         }
         Sharing::UnderWay => Duration::ZERO,
         Sharing::Kept(max_age) => max_age,
@@ -106,7 +106,7 @@ pub async fn current_user(
         Ok(kept) => return Ok(kept.user),
         Err(flight) => flight,
     };
-    Ok(flight.join(deadline, allowed, late()).await?.user)
+    Ok(flight.join(deadline, allowed, late(users)).await?.user)
 }
 
 /// Of all answers that are shared in this process; one that is on its way counts as a hit.
@@ -152,7 +152,7 @@ impl Shared {
             self.answers.insert(landed, kept.clone());
             Ok(kept)
         };
-        let flight = Flight::launch(allowed, work, late(), land);
+        let flight = Flight::launch(allowed, work, late(&question.users), land);
         flights.insert(question, flight.clone());
         Err(flight)
     }

@@ -53,8 +53,8 @@ pub async fn ask(users: &Users, token: &str, deadline: Deadline) -> Result<Strin
     }
 }
 
-pub fn late() -> Error {
-    Error::new(Code::ApiTimeout, "users/me did not answer in time")
+pub fn late(users: &Users) -> Error {
+    Error::new(Code::ApiTimeout, "users/me did not answer in time").asked_at(&users.url)
 }
 
 fn headers(users: &Users, token: &str) -> Result<HeaderMap> {
@@ -95,6 +95,7 @@ async fn exchange(
     token: &str,
     headers: HeaderMap,
 ) -> std::result::Result<String, Failure> {
+    let failed = |fault| failed(fault, &users.url);
     let client = http::client(&users.url).map_err(failed)?;
     let request = client.get(&users.url).headers(headers);
     let response = request.send().await.map_err(|error| failed(error.into()))?;
@@ -129,17 +130,19 @@ async fn exchange(
     answer::read(&answer, &secrets).map_err(|error| Failure { error, retry })
 }
 
-fn failed(fault: Fault) -> Failure {
+fn failed(fault: Fault, url: &str) -> Failure {
     match fault {
         Fault::TooLarge => Failure {
             error: Error::new(
                 Code::ApiUnavailable,
                 format!("users/me answered more than {MAX_BODY_BYTES} bytes"),
-            ),
+            )
+            .asked_at(url),
             retry: Retry::No,
         },
         Fault::Transport(error) => Failure {
             error: Error::new(Code::ApiUnavailable, "users/me could not be reached")
+                .asked_at(url)
                 .caused_by(&*error),
             retry: Retry::Soon,
         },

@@ -104,10 +104,14 @@ function requirePackage(platform) {
  */
 function checked(binding, origin, remedy) {
   // The binary's own word, which goes with it into bundles and images, unlike its package.json.
-  if (binding?.VERSION !== version) {
+  const found = binding?.VERSION;
+  if (found !== version) {
+    const hint = found
+      ? remedy
+      : 'if a bundler put something else there, make this package external';
     throw operatorError(
       'ERR_BINARY_VERSION',
-      `${origin} is of version ${binding?.VERSION}, but stack-auth-native of ${version}: ${remedy}`,
+      `${origin} is of version ${found}, but stack-auth-native of ${version}: ${hint}`,
     );
   }
   return binding;

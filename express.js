@@ -1,6 +1,6 @@
 'use strict';
 
-const { authErrorHandler, passOn } = require('./lib/auth-errors.js');
+const { authErrorHandler, passOn, refuseRequest } = require('./lib/auth-errors.js');
 const { authenticate, getAuth } = require('./lib/authenticate.js');
 const { StackAuth } = require('./lib/client.js');
 const { configError } = require('./lib/errors.js');
@@ -24,13 +24,19 @@ const ALL_OPTIONS = { ...OPTIONS, ...OWN_OPTIONS };
  * See express.d.ts, as for everything here.
  *
  * @param {unknown} [options]
+ * @param {unknown[]} others
  */
-function requireUser(options) {
+function requireUser(options, ...others) {
+  refuseRequest('requireUser', others);
   return middleware(setUp(options, true));
 }
 
-/** @param {unknown} [options] */
-function optionalUser(options) {
+/**
+ * @param {unknown} [options]
+ * @param {unknown[]} others
+ */
+function optionalUser(options, ...others) {
+  refuseRequest('optionalUser', others);
   return middleware(setUp(options, false));
 }
 

@@ -3,7 +3,7 @@ import path from 'node:path';
 
 import { describe, expect, test } from 'vitest';
 
-import { authErrorHandler, requireUser } from '../express.js';
+import { authErrorHandler, optionalUser, requireUser } from '../express.js';
 import type { StackAuthError } from '../index.js';
 import { startIssuer } from './support/cache-issuer.ts';
 import { EXPRESSES, serve } from './support/express-app.ts';
@@ -22,6 +22,22 @@ describe.each(EXPRESSES)('authErrorHandler in %s', (_version, express) => {
     const ask = await serve(app);
     expect(await ask('/')).toMatchObject({ status: 418, body: 'of another kind' });
     expect(await ask('/odd')).toMatchObject({ status: 418, body: 'odd' });
+  });
+
+  test.each([
+    ['requireUser', requireUser],
+    ['optionalUser', optionalUser],
+    ['authErrorHandler', authErrorHandler],
+  ])('and each request, where %s was not called, says so', async (name, maker) => {
+    const app = express();
+    app.use(maker as any);
+    app.get('/', (_request, response) => response.end());
+    app.use((error: any, _request: any, response: any, _next: unknown) => {
+      response.status(error.status).json(error.message);
+    });
+    const ask = await serve(app);
+    const body = `${name} makes a middleware: write ${name}() in place of ${name}`;
+    expect(await ask('/')).toMatchObject({ status: 500, body });
   });
 
   test('leaves a response alone that has begun', async () => {

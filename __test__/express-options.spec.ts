@@ -13,7 +13,7 @@ describe('a mistake in the options', () => {
     [{ ...options, timeout: -1 }, 'timeout'],
     [{ ...options, fetchUser: true }, 'fetchUser needs secretServerKey'],
     [{ projectId: 'no such/name' }, 'projectId'],
-    ['projectId', 'options must be an object'],
+    ['projectId', 'options must be a plain object'],
   ])('shows at once: %o', (wrong, message) => {
     for (const middleware of [requireUser, optionalUser]) {
       expect(() => middleware(wrong)).toThrow(message);

@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { runInNewContext } from 'node:vm';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { getUser, StackAuth, StackAuthError, verifyJwt } from '../index.js';
 import { StandIn, userOf } from './support/stand-in.js';
 
@@ -54,7 +55,7 @@ describe('options', () => {
     [{ clockTolerance: -1 }, 'clockTolerance must be a finite number of at least 0, found -1'],
     [{ currentDate: Date.now() }, 'currentDate must be a valid Date, found number'],
     [{ currentDate: new Date(Number.NaN) }, 'currentDate must be a valid Date, found a Date'],
-    [{ timeout: 0 }, 'timeout must be more than 0 ms'],
+    [{ timeout: 0 }, 'timeout must be at least 1 ms'],
     [{ timeout: Number.NaN }, 'timeout must be a finite number'],
     [{ timeout: Number.POSITIVE_INFINITY }, 'timeout must be a finite number'],
     [{ timeout: 2 ** 31 }, 'timeout must be at most'],
@@ -70,7 +71,25 @@ describe('options', () => {
   });
 
   test.each([null, 'p', 5, [], () => {}])('are an object: %o', async (options) => {
-    await refuses(options, 'options must be an object');
+    await refuses(options, 'options must be a plain object');
+  });
+
+  test.each<[string, (options: any) => any]>([
+    ['a client', (options) => new StackAuth(options)],
+    ['a promise', (options) => Promise.resolve(options)],
+    ['a map', (options) => new Map(Object.entries(options))],
+    ['a date', () => new Date()],
+    ['an heir', (options) => Object.create(options)],
+  ])('are not %s, which would leave the environment to decide', async (_what, make) => {
+    vi.stubEnv('STACK_PROJECT_ID', standIn.projectId);
+    vi.stubEnv('STACK_API_URL', standIn.url);
+    onTestFinished(() => void vi.unstubAllEnvs());
+    // Nor if what was verified before had no options of its own.
+    await verifyJwt(token);
+    await refuses(make(standIn.options), 'options must be a plain object');
+    for (const nothing of [undefined, {}, Object.create(null), runInNewContext('({})')]) {
+      await expect(verifyJwt(token, nothing)).resolves.toBeDefined();
+    }
   });
 
   test('that cannot be read are refused, with the cause', async () => {
@@ -165,6 +184,12 @@ describe('options', () => {
     await expect(verifyJwt(token, options)).resolves.toBeDefined();
   });
 
+  test('never show a token that was put in the place of a name', async () => {
+    const error = await verifyJwt(token, { [token]: true } as any).catch((error) => error);
+    expect(error).toMatchObject({ code: 'ERR_CONFIG' });
+    expect(error.message).not.toContain(token.slice(0, 20));
+  });
+
   test('never show a key that was put in the wrong place', async () => {
     const key = 'ssk_hunter2_hunter2';
     for (const name of ['projectId', 'accessType', 'baseUrl', 'issuerBaseUrls', 'allowAnonymous']) {
@@ -220,7 +245,7 @@ describe('the environment', () => {
     vi.stubEnv('STACK_API_URL', standIn.url);
     await verifyJwt(token, {});
     await verifyJwt(token, {});
-    await refuses([], 'options must be an object');
+    await refuses([], 'options must be a plain object');
   });
 
   test('names the address and the keys, the secret one never publicly', async () => {
@@ -255,6 +280,17 @@ describe('a client', () => {
     await expect(later.verifyJwt(token)).rejects.toMatchObject({ code: 'ERR_JWT_EXPIRED' });
     const aborted = new StackAuth({ ...standIn.options, signal: AbortSignal.abort() });
     await expect(aborted.verifyJwt(token)).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
+  test('says so if a method was called without it', async () => {
+    const { verifyJwt, getUser, warmUp, stats, exportKeys } = new StackAuth(standIn.options);
+    const misuse = { code: 'ERR_CONFIG', message: expect.stringContaining('without it') };
+    for (const call of [() => verifyJwt(token), () => getUser(token), () => warmUp()]) {
+      await expect(call()).rejects.toMatchObject(misuse);
+    }
+    for (const call of [stats, exportKeys, stats.bind({} as StackAuth)]) {
+      expect(call).toThrow(expect.objectContaining(misuse));
+    }
   });
 
   test('has methods that can be handed on', async () => {

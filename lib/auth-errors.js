@@ -1,6 +1,7 @@
 'use strict';
 
 const { answerHeaders, describeToCaller } = require('./challenge.js');
+const { configError } = require('./errors.js');
 const { describe } = require('./options.js');
 
 /**
@@ -28,8 +29,13 @@ function passOn(error, client, response, next) {
   next(isError ? error : new Error(`expected an error, found ${describe(error)}`));
 }
 
-/** See express.d.ts. */
-function authErrorHandler() {
+/**
+ * See express.d.ts.
+ *
+ * @param {unknown[]} others
+ */
+function authErrorHandler(...others) {
+  refuseRequest('authErrorHandler', others);
   /**
    * @param {any} error
    * @param {unknown} _request
@@ -48,6 +54,18 @@ function authErrorHandler() {
     const message = describeToCaller(error);
     response.status(error.status).json({ error: error.code, ...(message && { message }) });
   };
+}
+
+/**
+ * What makes a middleware was put in the place of one, and Express has called it with a request.
+ *
+ * @param {string} maker
+ * @param {unknown[]} others arguments that it does not take
+ */
+function refuseRequest(maker, others) {
+  if (others.length > 0) {
+    throw configError(`${maker} makes a middleware: write ${maker}() in place of ${maker}`);
+  }
 }
 
 /**
@@ -88,4 +106,4 @@ function setHeaders(response, { headers = {} }) {
   }
 }
 
-module.exports = { authErrorHandler, passOn };
+module.exports = { authErrorHandler, passOn, refuseRequest };

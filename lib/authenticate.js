@@ -126,7 +126,7 @@ function authOf(token, client, { payload }) {
     token,
     payload,
     userId: payload.sub,
-    userType: /** @type {Auth['userType']} */ (userTypeOf(payload.iss)),
+    userType: /** @type {Auth['userType']} */ (userTypeOf(String(payload.iss))),
     getUser() {
       user ??= client.getUser(token);
       return user;

@@ -132,7 +132,8 @@ function verify(bound, caller, accessToken) {
     }
   }
   if (verdict === null) {
-    return new Pending(orAborted(checks.gathered(ticket), signal));
+    const outcome = checks.gathered(ticket);
+    return new Pending(signal ? orAborted(outcome, signal, undefined, siteOf(caller)) : outcome);
   }
   if (verdict === undefined) {
     return new Pending(verifyWithKeys(bound, caller, accessToken));
@@ -223,7 +224,7 @@ function isFailure(outcome) {
 /**
  * Where `caller` was called. Taken down before the wait, for a native promise has no stack. It takes
  * 3 µs, which are nothing beside a request and too much for one check among many: there, `await`
- * leaves a trace.
+ * leaves a trace of a failure.
  *
  * @param {Function} caller
  * @returns {{ stack?: string }}

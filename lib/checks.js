@@ -19,7 +19,7 @@ const { verifiedOf } = require('./verified.js');
 /**
  * Where signatures are checked. One that is alone is checked in place, since a hop to another thread
  * and back takes longer than it saves. From the second that is under way at the same time, they are
- * gathered until the end of the turn and go to other threads in chunks.
+ * gathered until the microtasks that are queued already have run, and go to other threads in chunks.
  */
 
 const THREADS = availableParallelism();
@@ -81,7 +81,7 @@ const leave = () => {
   underWay -= 1;
 };
 
-/** At the end of the turn: chunks of a size, and something for each idle thread. */
+/** Chunks of a size, and something for each idle thread. */
 function sendAll() {
   const all = waiting;
   waiting = [];

@@ -2,7 +2,8 @@
 
 const { Pending, ask, bind, conclude, verify } = require('./calls.js');
 const channels = require('./channels.js');
-const { entriesOf, readOptions } = require('./options.js');
+const { configError } = require('./errors.js');
+const { entriesOf, isObject, readOptions } = require('./options.js');
 
 /**
  * @import { Bound } from './calls.js'
@@ -34,7 +35,7 @@ class StackAuth {
    * @param {unknown} [perCall]
    */
   async verifyJwt(accessToken, perCall) {
-    const bound = this.#with(perCall);
+    const bound = StackAuth.#self(this).#with(perCall);
     if (channels.verify.hasSubscribers) {
       return publishedVerification(bound, verifyJwt, accessToken);
     }
@@ -48,27 +49,40 @@ class StackAuth {
    * @param {unknown} [perCall]
    */
   async getUser(accessToken, perCall) {
-    return user(this.#with(perCall), StackAuth.prototype.getUser, accessToken);
+    return user(StackAuth.#self(this).#with(perCall), StackAuth.prototype.getUser, accessToken);
   }
 
   async warmUp() {
-    await ask(this.#bound, StackAuth.prototype.warmUp, (client, _date, abort) =>
+    await ask(StackAuth.#self(this).#bound, StackAuth.prototype.warmUp, (client, _date, abort) =>
       client.warmUp(abort),
     );
   }
 
   exportKeys() {
-    const keys = this.#bound.client.exportKeys();
+    const keys = StackAuth.#self(this).#bound.client.exportKeys();
     return keys ? { jwks: JSON.parse(keys.jwks), uat: keys.uat } : undefined;
   }
 
   stats() {
-    return this.#bound.client.stats();
+    return StackAuth.#self(this).#bound.client.stats();
   }
 
   static {
     boundOfClient = (client) =>
       #bound in client && client.verifyJwt === verifyJwt ? client.#bound : undefined;
+  }
+
+  /**
+   * @param {StackAuth | undefined} self what a method was called on
+   * @returns {StackAuth}
+   */
+  static #self(self) {
+    if (!isObject(self) || !(#bound in self)) {
+      throw configError(
+        'a method of a client was called without it: write client.verifyJwt(token), say',
+      );
+    }
+    return self;
   }
 
   /** @param {unknown} perCall */

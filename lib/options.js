@@ -1,6 +1,6 @@
 'use strict';
 
-const { isDate } = require('node:util/types');
+const { isDate, isPromise } = require('node:util/types');
 
 const { configError } = require('./errors.js');
 
@@ -77,7 +77,9 @@ function readOptions(given, defaults, table = OPTIONS) {
     const option = Object.hasOwn(table, name) ? table[name] : undefined;
     if (!option) {
       const known = Object.keys(table).join(', ');
-      throw configError(`unknown option ${JSON.stringify(name)}; known are ${known}`);
+      // What is no name may be a token in the wrong place.
+      const found = /^\w{0,40}$/.test(name) ? JSON.stringify(name) : 'whose name is no word';
+      throw configError(`unknown option ${found}; known are ${known}`);
     }
     if (value === undefined) {
       continue;
@@ -127,14 +129,30 @@ function entriesOf(given) {
   if (given === undefined) {
     return [];
   }
+  let found;
   try {
     if (isObject(given)) {
-      return Object.entries(given);
+      const entries = Object.entries(given);
+      if (entries.length > 0 || isPlain(given)) {
+        return entries;
+      }
+      found = isPromise(given) ? 'a promise' : 'one without members of its own, perhaps a client';
     }
   } catch (cause) {
     throw configError('options could not be read', cause);
   }
-  throw configError(`options must be an object, found ${describe(given)}`);
+  throw configError(`options must be a plain object, found ${found ?? describe(given)}`);
+}
+
+/**
+ * Not a client, a promise, a `Map`, …: taken for options that are all left out, it would leave the environment to
+ * decide. Also where it is of another realm, as in jest.
+ *
+ * @param {unknown} given
+ */
+function isPlain(given) {
+  const prototype = Object.getPrototypeOf(given);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
 }
 
 /**

@@ -88,14 +88,11 @@ function isSame(read, options) {
     }
     at += 1;
   }
-  if (at !== names.length) {
+  // One without members may be no plain object, so it is read again.
+  if (at !== names.length || (at === 0 && options !== NONE)) {
     return false;
   }
-  const { environment } = read;
-  return (
-    environment.length === 0 ||
-    environment.every(([option, value]) => fromEnvironment(option) === value)
-  );
+  return read.environment.every(([option, value]) => fromEnvironment(option) === value);
 }
 
 /**

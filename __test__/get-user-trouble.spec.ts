@@ -1,7 +1,8 @@
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
-import { getUser } from '../index.js';
+import { getUser, verifyJwt } from '../index.js';
 import {
   answer,
+  DOWN,
   failure,
   hang,
   refuseConnections,
@@ -103,6 +104,19 @@ describe('where no keys are to be had, the API is asked all the same', () => {
     answer(issuer, 'jwks', hang);
     const options = { ...issuer.options, timeout: 1_000 };
     expect(await getUser(await issuer.mint(), options)).toEqual(userOf());
+  });
+
+  test('but not where keys are at hand and the token has none of them', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    await verifyJwt(token, issuer.options);
+    answer(issuer, 'jwks', status(503));
+    for (const call of [1, 2, 3]) {
+      const unknown = withKid(token, `unknown-${call}`);
+      expect(await failure(getUser(unknown, issuer.options))).toMatchObject(DOWN);
+    }
+    expect(issuer.userRequests).toBe(0);
+    expect(await getUser(token, issuer.options)).toEqual(userOf());
   });
 
   test('and its word counts', async () => {

@@ -11,6 +11,7 @@ import {
   startIssuer,
   statsOf,
   times,
+  UNKNOWN_KEY,
 } from './support/cache-issuer.js';
 import { sendJson } from './support/stand-in.js';
 
@@ -39,6 +40,14 @@ describe('warmUp', () => {
 });
 
 describe('exportKeys', () => {
+  test('hands out no set without keys', async () => {
+    const issuer = await startIssuer();
+    answerKeys(issuer, (_request, response) => sendJson(response, 200, { keys: [] }));
+    const client = new StackAuth(issuer.options);
+    await expect(client.verifyJwt(await issuer.mint())).rejects.toMatchObject(UNKNOWN_KEY);
+    expect(client.exportKeys()).toBeUndefined();
+  });
+
   test('gives nothing before a fetch, and then what came and when', async () => {
     const issuer = await startIssuer();
     const client = new StackAuth(issuer.options);

@@ -1,7 +1,7 @@
 //! Whom TLS trusts: the platform's authorities, and what the operator names besides.
 
 use std::env;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
@@ -15,8 +15,13 @@ use rustls::{
 use rustls_platform_verifier::Verifier as Platform;
 use webpki::anchor_from_trusted_cert;
 
-/// As of now: files that change later are not read again.
+/// As of the first time: files that change later are not read again.
 pub fn config() -> Result<ClientConfig, Error> {
+    static CONFIG: LazyLock<Result<ClientConfig, Error>> = LazyLock::new(read);
+    CONFIG.clone()
+}
+
+fn read() -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let extra = certificates("NODE_EXTRA_CA_CERTS");
     let verifier = Verifier {

@@ -215,6 +215,8 @@ impl Client {
         let max_age = self.config.user_max_age;
         let sharing = match verified {
             Err(error) if error.code.party() == Party::Caller => return Err(error),
+            // Whoever can invent a kid could have the API asked, were it not for the keys at hand.
+            Err(error) if self.keys.has_any(self.config.limits) => return Err(error),
             _ if max_age.is_zero() => Sharing::None,
             Ok(()) => Sharing::Kept(max_age),
             // Without a verdict, nobody knows whether the token is still good.

@@ -191,7 +191,8 @@ impl NativeClient {
 
     #[napi(catch_unwind)]
     pub fn export_keys(&self) -> Option<ExportedKeys> {
-        let snapshot = self.client.keys().snapshot()?;
+        // An empty set is a slip of the issuer's, and nothing to begin with.
+        let snapshot = self.client.keys().snapshot().filter(|set| set.keys.count() > 0)?;
         #[allow(clippy::cast_precision_loss)]
         let uat = snapshot.unix_fetched_at as f64;
         Some(ExportedKeys { jwks: snapshot.json.as_ref().to_owned(), uat })

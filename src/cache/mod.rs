@@ -105,6 +105,12 @@ impl KeyCache {
         }
     }
 
+    /// Whether there are keys that still count, if only because none can be had instead.
+    pub fn has_any(&self, limits: Limits) -> bool {
+        let known = self.lock().state.fallback(&Kid::NotText, clock::now(), limits);
+        known.is_some_and(|set| set.keys.count() > 0)
+    }
+
     /// The set that has the last word on `kid`, by `deadline`; must be called on a runtime.
     pub async fn get(
         self: &Arc<Self>,

@@ -13,6 +13,8 @@ use crate::token::Kid;
 
 /// A shorter `Cache-Control: max-age` wins over `cacheMaxAge`, but not below this.
 const MIN_SERVER_MAX_AGE: Millis = 30_000;
+/// A set without any key is a slip of the issuer's, which may be mended any time.
+const EMPTY_MAX_AGE: Millis = 1_000;
 const FIRST_BACK_OFF: Millis = 250;
 const MAX_BACK_OFF: Millis = 30_000;
 /// After a failure this recent nobody is made to wait for the next attempt.
@@ -165,8 +167,6 @@ impl State {
             if !known {
                 self.budget.take(now);
             }
-            // A set without any key is a slip of the issuer's: whoever comes next asks again, within
-            // the budget.
             if !snapshot.keys.has(kid) && snapshot.keys.count() > 0 {
                 self.remember_unknown(kid, now);
             }
@@ -248,8 +248,7 @@ fn refresh_after(fresh_for: Millis) -> Millis {
 fn fresh_for(snapshot: &Snapshot, limits: Limits) -> Millis {
     let own = millis(limits.max_age);
     if snapshot.keys.count() == 0 {
-        // A slip of the issuer's, which may be mended any time.
-        return own.min(MIN_SERVER_MAX_AGE);
+        return own.min(EMPTY_MAX_AGE);
     }
     snapshot.server_max_age.map_or(own, |server| own.min(millis(server).max(MIN_SERVER_MAX_AGE)))
 }

@@ -1,5 +1,7 @@
 //! What an answer of `users/me` means, and whose fault it is if there is no user in it.
 
+use std::cmp::Reverse;
+
 use serde_json::Value;
 
 use crate::error::{Code, Error, Result, quote};
@@ -35,9 +37,7 @@ fn refusal(answer: &Answer<'_>, secrets: &[&str]) -> Error {
     let body = String::from_utf8_lossy(answer.body);
     let members = json::members(&body, ["code", "error", "details"]);
     let [code, text, details] = members.unwrap_or_default();
-    let redacted = |text: &str| {
-        secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
-    };
+    let redacted = |text: &str| redact(text, secrets);
     let body_code = code.and_then(json::string);
     let stack_code = answer
         .known_error
@@ -55,6 +55,19 @@ fn refusal(answer: &Answer<'_>, secrets: &[&str]) -> Error {
         .and_then(|details| serde_json::from_str::<Value>(details.get()).ok())
         .map(|details| map_strings(details, &redacted).to_string());
     error
+}
+
+/// Without the secrets, and without long pieces of them.
+fn redact(text: &str, secrets: &[&str]) -> String {
+    const LONG: usize = 16;
+    let is_separator = |char: char| !char.is_ascii_alphanumeric() && !"-_.".contains(char);
+    let is_of_secret =
+        |word: &&str| word.len() >= LONG && secrets.iter().any(|secret| secret.contains(*word));
+    let words = text.split(is_separator).map(|word| word.trim_matches('.'));
+    let mut pieces: Vec<&str> = words.filter(is_of_secret).collect();
+    pieces.sort_by_key(|piece| Reverse(piece.len()));
+    let hidden = secrets.iter().chain(&pieces);
+    hidden.fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
 }
 
 /// `ACCESS_TOKEN_EXPIRED`, say; what looks otherwise is nobody's code, and may be anything.
@@ -161,5 +174,16 @@ mod tests {
         let error = read(&answer(400, None, body), &["ssk_1", "a.b.c"]).unwrap_err();
         let whole = format!("{error:?}");
         assert!(!whole.contains("ssk_1") && !whole.contains("a.b.c"), "{whole}");
+    }
+
+    #[test]
+    fn long_pieces_of_secrets_are_kept_out() {
+        let (header, payload) = ("eyJhbGciOiJFUzI1NiJ9", "eyJzdWIiOiJhbGljZSJ9");
+        let token = format!("{header}.{payload}.c2lnbmF0dXJlIG9mIGFsaWNl");
+        for piece in [&token[..token.len() - 1], &token[3..], header, payload, &token[..30]] {
+            let text = format!("the token '{piece}...' of user-0123456789abcdef is odd");
+            let redacted = redact(&text, &[&token]);
+            assert_eq!(redacted, "the token '[redacted]...' of user-0123456789abcdef is odd");
+        }
     }
 }

@@ -12,7 +12,7 @@
  *
  * Keys are fetched once per process, shared by all threads and callers, and refreshed ahead of
  * expiry in the background. Once they are there, a bad token costs no request, unless its `kid` is not
- * among them.
+ * among them while its claims could be good.
  *
  * Always rejects with a {@link StackAuthError}, or with an `AbortError` if `signal` was aborted:
  * - status 401: `ERR_JWT_EXPIRED`, `ERR_JWT_CLAIM_VALIDATION_FAILED`, `ERR_JWT_INVALID`,
@@ -37,8 +37,8 @@ export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Prom
  * Asks Stack Auth for the user of an access token: `GET /api/v1/users/me`, with every field of the
  * answer passed through.
  *
- * A token that {@link verifyJwt} would refuse is refused without a request. If the key set cannot
- * be had, the API is asked all the same. On 429, 5xx and connection errors there are up to two more
+ * A token that {@link verifyJwt} would refuse is refused without a request. If there are no keys that
+ * count, and none can be had, the API is asked all the same. On 429, 5xx and connection errors there are up to two more
  * tries within `timeout`, honouring `Retry-After`.
  *
  * Always rejects with a {@link StackAuthError}, or with an `AbortError` if `signal` was aborted:
@@ -46,7 +46,8 @@ export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Prom
  *   there is no such user or that the token is bad
  * - status 403: `ERR_USER_TYPE_NOT_ALLOWED`
  * - status 500: `ERR_CONFIG`, also if the API refuses the keys or the project
- * - status 503: `ERR_API_UNAVAILABLE`, `ERR_API_TIMEOUT`, `ERR_API_RATE_LIMITED`
+ * - status 503: `ERR_API_UNAVAILABLE`, `ERR_API_TIMEOUT`, `ERR_API_RATE_LIMITED`; and `ERR_JWKS_FETCH_FAILED`,
+ *   `ERR_JWKS_TIMEOUT`, `ERR_JWKS_INVALID` if the token's key is not among those at hand and no others can be had
  *
  * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
  * @param options What is left out comes from the environment, read at each call, or its default.
@@ -119,7 +120,8 @@ export class StackAuth {
    * As the function {@link verifyJwt}.
    *
    * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
-   * @param perCall Options that count for this call in place of the client's.
+   * @param perCall Options that count for this call in place of the client's. One that is `undefined` is left
+   *   out, so the client's counts.
    */
   verifyJwt(accessToken: string, perCall?: VerifyJwtOptions): Promise<VerifiedJwt>;
 
@@ -127,13 +129,14 @@ export class StackAuth {
    * As the function {@link getUser}.
    *
    * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
-   * @param perCall Options that count for this call in place of the client's.
+   * @param perCall Options that count for this call in place of the client's. One that is `undefined` is left
+   *   out, so the client's counts.
    */
   getUser(accessToken: string, perCall?: GetUserOptions): Promise<CurrentUser>;
 
   /**
-   * Fetches the key set, unless a usable one is at hand: before a server takes its first request,
-   * say. Keys that still count by `staleIfError` will do.
+   * Fetches the key set, unless one is at hand that counts: before a server takes its first request,
+   * say. Keys that still count by `staleIfError` will do. The secret key has no part in it.
    *
    * Rejects like {@link verifyJwt} does when there are no keys to be had: with `ERR_CONFIG` (500) if Stack
    * Auth does not know the project, and with `ERR_JWKS_…` (503).
@@ -142,7 +145,7 @@ export class StackAuth {
 
   /**
    * The key set and when it was fetched, to be kept somewhere and handed to the option `keys`
-   * after a cold start; `undefined` as long as there is none. It can be serialised as JSON. Who can write
+   * after a cold start; `undefined` as long as there is none, or none with a usable key. It can be serialised as JSON. Who can write
    * where it is kept can forge users.
    *
    * @example
@@ -168,7 +171,8 @@ export class StackAuth {
 /** Options of {@link verifyJwt}. An unknown name or a wrong type is an `ERR_CONFIG`. */
 export interface VerifyJwtOptions {
   /**
-   * The project whose tokens count: 1 to 64 of `A-Z`, `a-z`, `0-9` and `-`.
+   * The project whose tokens count: 1 to 64 of `A-Z`, `a-z`, `0-9` and `-`. `undefined` counts as left out, and
+   * then the environment decides.
    *
    * Environment: `HEXCLAVE_PROJECT_ID`, `NEXT_PUBLIC_HEXCLAVE_PROJECT_ID`, `STACK_PROJECT_ID`,
    * `NEXT_PUBLIC_STACK_PROJECT_ID`, in this order.
@@ -177,7 +181,8 @@ export interface VerifyJwtOptions {
 
   /**
    * Where Stack Auth is reached, and whose `iss` counts. On the cloud service the issuers of both
-   * brands count, `api.stack-auth.com` and `api.hexclave.com`. A trailing slash is ignored.
+   * brands count, `api.stack-auth.com` and `api.hexclave.com`. A trailing slash is ignored, and `/api/v1` is not
+   * part of it.
    *
    * Environment: `HEXCLAVE_API_URL`, `NEXT_PUBLIC_HEXCLAVE_API_URL`, `STACK_API_URL`,
    * `NEXT_PUBLIC_STACK_API_URL`, in this order.
@@ -196,7 +201,7 @@ export interface VerifyJwtOptions {
 
   /**
    * Further addresses whose `iss` counts, for a self-hosted server with an internal and a public
-   * one. Nothing is sent there.
+   * one. Like `baseUrl` without `/api/v1`. Nothing is sent there.
    */
   issuerBaseUrls?: readonly string[] | undefined;
 
@@ -222,14 +227,15 @@ export interface VerifyJwtOptions {
   clockTolerance?: number | undefined;
 
   /**
-   * The time that tokens are judged by, for tests: fake timers do not move native clocks.
+   * The time that tokens are judged by, for tests: fake timers do not move native clocks. It stands still, so
+   * in a client or a middleware that lives on, tokens would never expire.
    *
    * @defaultValue the system's clock
    */
   currentDate?: Date | undefined;
 
   /**
-   * Milliseconds for the whole call's network part; a fetch of keys gets 10 s at the most. More than 0,
+   * Milliseconds for the whole call's network part; a fetch of keys gets 10 s at the most. At least 1,
    * and like all milliseconds here at most 2,147,483,647.
    *
    * @defaultValue `5000`
@@ -260,8 +266,8 @@ export interface VerifyJwtOptions {
 
   /**
    * A key set to start from, as {@link StackAuth.exportKeys} returned it (jose's exported cache has
-   * the same form). It is as fresh as its time says; one that is older than the keys at hand
-   * changes nothing.
+   * the same form). It is as fresh as its time says, by the system's clock; one that is older than the keys at
+   * hand changes nothing, nor does one from the future, which counts as of now if there are none.
    */
   keys?: ExportedKeys | undefined;
 
@@ -516,7 +522,8 @@ export interface StackAuthStats {
   };
   /**
    * Verifications under this client's options, `getUser`'s among them, by whichever client or function of
-   * this thread. What fails because there are no keys is not counted here.
+   * this thread. What fails because there are no keys is not counted here. Of more than 4,096 sets of options,
+   * those that were made first begin anew.
    */
   verifications: {
     /** Tokens that were good, and whose signature had been checked before. */

@@ -211,6 +211,12 @@ console.log(String(execFileSync(process.execPath, [process.env.OUTFILE ?? ''])).
   },
   {
     page: 'docs/deployment.md',
+    has: 'host.docker.internal',
+    after: 'console.log(stackAuth.stats().keys.url);',
+    prints: [expect.stringMatching(/^http:\/\/host\.docker\.internal:8102\/api\/v1\/projects\//)],
+  },
+  {
+    page: 'docs/deployment.md',
     has: 'SIGTERM',
     after: `${TOKEN}
 await stackAuth.verifyJwt(token);
@@ -254,6 +260,16 @@ console.error = console.log;
 await new StackAuth({ projectId: 'p', baseUrl: 'http://127.0.0.1:1' }).warmUp().catch(() => undefined);`,
     prints: [
       expect.stringMatching(/^no keys from http.*: ERR_JWKS_FETCH_FAILED; next attempt in \d+ ms$/),
+    ],
+  },
+  {
+    page: 'docs/observability.md',
+    has: 'VerifyMessage',
+    after: `import { verifyJwt } from 'stack-auth-native';
+console.warn = console.log;
+await verifyJwt('Bearer x').catch(() => undefined);`,
+    prints: [
+      expect.stringMatching(/^verifyJwt ERR_JWS_INVALID Invalid Compact JWS: expected three/),
     ],
   },
 ];

@@ -21,7 +21,7 @@ app.decorateRequest('claims', undefined);
 async function requireUser(request: FastifyRequest, reply: FastifyReply) {
   const accessToken = accessTokenFrom(request);
   if (accessToken === undefined) {
-    return reply.code(401).header('WWW-Authenticate', 'Bearer realm="api"').send();
+    return reply.code(401).header('WWW-Authenticate', 'Bearer realm="stack-auth"').send();
   }
   request.claims = (await stackAuth.verifyJwt(accessToken)).payload;
 }

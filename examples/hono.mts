@@ -16,7 +16,7 @@ type Env = { Variables: { claims: AccessTokenClaims } };
 const requireUser = createMiddleware<Env>(async (context, next) => {
   const accessToken = accessTokenFrom(context.req.raw);
   if (accessToken === undefined) {
-    return context.body(null, 401, { 'WWW-Authenticate': 'Bearer realm="api"' });
+    return context.body(null, 401, { 'WWW-Authenticate': 'Bearer realm="stack-auth"' });
   }
   const { payload } = await stackAuth.verifyJwt(accessToken);
   context.set('claims', payload);

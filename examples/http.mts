@@ -7,7 +7,7 @@ const stackAuth = new StackAuth();
 async function answer(request: IncomingMessage, response: ServerResponse) {
   const accessToken = accessTokenFrom(request);
   if (accessToken === undefined) {
-    response.writeHead(401, { 'WWW-Authenticate': 'Bearer realm="api"' }).end();
+    response.writeHead(401, { 'WWW-Authenticate': 'Bearer realm="stack-auth"' }).end();
     return;
   }
   const { payload } = await stackAuth.verifyJwt(accessToken);

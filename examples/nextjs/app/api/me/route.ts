@@ -9,7 +9,7 @@ export async function GET(request: Request) {
     if (accessToken === undefined) {
       return new Response(null, {
         status: 401,
-        headers: { 'WWW-Authenticate': 'Bearer realm="api"' },
+        headers: { 'WWW-Authenticate': 'Bearer realm="stack-auth"' },
       });
     }
     const { payload } = await verifyJwt(accessToken);

@@ -1,7 +1,7 @@
 //! Whom TLS trusts: the platform's authorities, and what the operator names besides.
 
 use std::env;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, OnceLock};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
@@ -17,8 +17,12 @@ use webpki::anchor_from_trusted_cert;
 
 /// As of the first time: files that change later are not read again.
 pub fn config() -> Result<ClientConfig, Error> {
-    static CONFIG: LazyLock<Result<ClientConfig, Error>> = LazyLock::new(read);
-    CONFIG.clone()
+    static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
+    if let Some(config) = CONFIG.get() {
+        return Ok(config.clone());
+    }
+    let config = read()?;
+    Ok(CONFIG.get_or_init(|| config).clone())
 }
 
 fn read() -> Result<ClientConfig, Error> {

@@ -192,6 +192,16 @@ fn answers_of_any_shape() {
             })
         });
     }
+    is_linear("pieces of a secret", 200_000, |bytes| {
+        let mut random = fastrand::Rng::with_seed(1);
+        let secret: String = (0..900).map(|_| random.lowercase()).collect();
+        let pieces = (0..bytes / 20).map(|n| &secret[n % 800..][..16 + n % 7]);
+        let body = format!(r#"{{"error":"{}"}}"#, pieces.collect::<Vec<_>>().join(" "));
+        Box::new(move || {
+            let answer = Answer { status: 400, known_error: None, body: body.as_bytes() };
+            _ = black_box(read(&answer, &[&secret]));
+        })
+    });
     is_linear("bytes that are no text", 200_000, |bytes| {
         let body = vec![0xff; bytes];
         Box::new(move || {

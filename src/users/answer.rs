@@ -1,6 +1,6 @@
 //! What an answer of `users/me` means, and whose fault it is if there is no user in it.
 
-use std::cmp::Reverse;
+use std::borrow::Cow;
 
 use serde_json::Value;
 
@@ -57,17 +57,18 @@ fn refusal(answer: &Answer<'_>, secrets: &[&str]) -> Error {
     error
 }
 
-/// Without the secrets, and without long pieces of them.
+/// Without the secrets, and without long pieces of them. In one pass, for the text can be as long as an answer.
 fn redact(text: &str, secrets: &[&str]) -> String {
     const LONG: usize = 16;
+    const REDACTED: &str = "[redacted]";
     let is_separator = |char: char| !char.is_ascii_alphanumeric() && !"-_.".contains(char);
-    let is_of_secret =
-        |word: &&str| word.len() >= LONG && secrets.iter().any(|secret| secret.contains(*word));
-    let words = text.split(is_separator).map(|word| word.trim_matches('.'));
-    let mut pieces: Vec<&str> = words.filter(is_of_secret).collect();
-    pieces.sort_by_key(|piece| Reverse(piece.len()));
-    let hidden = secrets.iter().chain(&pieces);
-    hidden.fold(text.to_owned(), |text, secret| text.replace(secret, "[redacted]"))
+    let text = secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret, REDACTED));
+    let words = text.split_inclusive(is_separator).map(|word| {
+        let piece = word.trim_end_matches(is_separator).trim_matches('.');
+        let is_of_secret = piece.len() >= LONG && secrets.iter().any(|it| it.contains(piece));
+        if is_of_secret { Cow::Owned(word.replace(piece, REDACTED)) } else { Cow::Borrowed(word) }
+    });
+    words.collect()
 }
 
 /// `ACCESS_TOKEN_EXPIRED`, say; what looks otherwise is nobody's code, and may be anything.

@@ -24,19 +24,21 @@ const ALL_OPTIONS = { ...OPTIONS, ...OWN_OPTIONS };
  * See express.d.ts, as for everything here.
  *
  * @param {unknown} [options]
- * @param {unknown[]} others
+ * @param {unknown} [_response]
+ * @param {unknown} [next]
  */
-function requireUser(options, ...others) {
-  refuseRequest('requireUser', others);
+function requireUser(options, _response, next) {
+  refuseRequest('requireUser', next);
   return middleware(setUp(options, true));
 }
 
 /**
  * @param {unknown} [options]
- * @param {unknown[]} others
+ * @param {unknown} [_response]
+ * @param {unknown} [next]
  */
-function optionalUser(options, ...others) {
-  refuseRequest('optionalUser', others);
+function optionalUser(options, _response, next) {
+  refuseRequest('optionalUser', next);
   return middleware(setUp(options, false));
 }
 

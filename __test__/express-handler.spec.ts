@@ -24,20 +24,26 @@ describe.each(EXPRESSES)('authErrorHandler in %s', (_version, express) => {
     expect(await ask('/odd')).toMatchObject({ status: 418, body: 'odd' });
   });
 
-  test.each([
+  test.each<[string, any]>([
     ['requireUser', requireUser],
     ['optionalUser', optionalUser],
     ['authErrorHandler', authErrorHandler],
-  ])('and each request, where %s was not called, says so', async (name, maker) => {
+  ])('says so where %s was not called', async (name, maker) => {
     const app = express();
-    app.use(maker as any);
-    app.get('/', (_request, response) => response.end());
+    app.get('/fine', (_request, response) => response.end());
+    app.use('/', name === 'authErrorHandler' ? requireUser({ projectId: 'p' }) : maker);
+    app.use(maker);
     app.use((error: any, _request: any, response: any, _next: unknown) => {
       response.status(error.status).json(error.message);
     });
     const ask = await serve(app);
     const body = `${name} makes a middleware: write ${name}() in place of ${name}`;
     expect(await ask('/')).toMatchObject({ status: 500, body });
+    expect(await ask('/fine')).toMatchObject({ status: 200 });
+  });
+
+  test('lets makers be handed on', () => {
+    expect([{ projectId: 'p' }, { projectId: 'q' }].map(requireUser)).toHaveLength(2);
   });
 
   test('leaves a response alone that has begun', async () => {

@@ -1,3 +1,5 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 import { getUser, verifyJwt } from '../index.js';
 import {
@@ -117,6 +119,18 @@ describe('where no keys are to be had, the API is asked all the same', () => {
     }
     expect(issuer.userRequests).toBe(0);
     expect(await getUser(token, issuer.options)).toEqual(userOf());
+  });
+
+  test('nor where new keys are slow to come, which have the whole time', async () => {
+    const issuer = await startIssuer();
+    const options = { ...issuer.options, timeout: 2_000 };
+    await getUser(await issuer.mint(), options);
+    issuer.rotate();
+    answer(issuer, 'jwks', async () => {
+      await sleep(1_200);
+      return false;
+    });
+    expect(await getUser(await issuer.mint(), options)).toEqual(userOf());
   });
 
   test('and its word counts', async () => {

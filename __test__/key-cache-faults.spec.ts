@@ -16,6 +16,7 @@ import {
   status,
   timed,
   times,
+  UNKNOWN_KEY,
   until,
   withKid,
 } from './support/cache-issuer.js';
@@ -141,6 +142,23 @@ describe('an outage', () => {
       });
     },
   );
+
+  test('of empty answers leaves the budget for the rotation after it', async () => {
+    const issuer = await startIssuer();
+    const client = new StackAuth(issuer.options);
+    answerKeys(issuer, (_request, response) => sendJson(response, 200, { keys: [] }));
+    const token = await issuer.mint();
+    for (const _ of times(3, () => {})) {
+      await expect(client.verifyJwt(token)).rejects.toMatchObject(UNKNOWN_KEY);
+      await sleep(1_050);
+    }
+    answerKeys(issuer, status(503));
+    await expect(client.warmUp()).rejects.toMatchObject(DOWN);
+    issuer.intercept = undefined;
+    await vi.waitFor(() => client.verifyJwt(token), { timeout: 5_000, interval: 100 });
+    issuer.rotate();
+    await client.verifyJwt(await issuer.mint());
+  });
 
   test('leaves the budget for the rotation that came with it', async () => {
     const issuer = await startIssuer();

@@ -284,7 +284,7 @@ describe('a client', () => {
 
   test('says so if a method was called without it', async () => {
     const { verifyJwt, getUser, warmUp, stats, exportKeys } = new StackAuth(standIn.options);
-    const misuse = { code: 'ERR_CONFIG', message: expect.stringContaining('without it') };
+    const misuse = { code: 'ERR_CONFIG', message: expect.stringContaining('on what is none') };
     for (const call of [() => verifyJwt(token), () => getUser(token), () => warmUp()]) {
       await expect(call()).rejects.toMatchObject(misuse);
     }

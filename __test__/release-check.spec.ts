@@ -44,6 +44,14 @@ describe.runIf(platform === 'linux-x64')('npm run release:check', () => {
     expect(verdict).toMatch(/needs glibc 2\.\d+/);
   });
 
+  test('refuses a binary that needs what not every Windows has', async () => {
+    const name = 'stack-auth-native.win32-x64-msvc.node';
+    expect(await verdictOn(binary, name, 'VCRUNTIME140.dll')).toContain(
+      'C runtime of Visual Studio',
+    );
+    expect(await verdictOn(binary, name)).not.toContain('C runtime of Visual Studio');
+  });
+
   test('refuses what is too large, and a path of the machine that built it', async () => {
     const more = `/home/me/x.rs${'x'.repeat(7 * 2 ** 20)}`;
     const verdict = await verdictOn(binary, 'stack-auth-native.linux-x64-gnu.node', more);

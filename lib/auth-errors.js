@@ -30,12 +30,16 @@ function passOn(error, client, response, next) {
 }
 
 /**
- * See express.d.ts.
+ * See express.d.ts. Of four parameters, so that Express calls it with an error where it was put in the place of what
+ * it makes.
  *
- * @param {unknown[]} others
+ * @param {unknown} [_error]
+ * @param {unknown} [_request]
+ * @param {unknown} [_response]
+ * @param {unknown} [next]
  */
-function authErrorHandler(...others) {
-  refuseRequest('authErrorHandler', others);
+function authErrorHandler(_error, _request, _response, next) {
+  refuseRequest('authErrorHandler', next);
   /**
    * @param {any} error
    * @param {unknown} _request
@@ -60,10 +64,10 @@ function authErrorHandler(...others) {
  * What makes a middleware was put in the place of one, and Express has called it with a request.
  *
  * @param {string} maker
- * @param {unknown[]} others arguments that it does not take
+ * @param {unknown} next
  */
-function refuseRequest(maker, others) {
-  if (others.length > 0) {
+function refuseRequest(maker, next) {
+  if (typeof next === 'function') {
     throw configError(`${maker} makes a middleware: write ${maker}() in place of ${maker}`);
   }
 }

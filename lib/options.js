@@ -218,5 +218,6 @@ module.exports = {
   is,
   isArray,
   isObject,
+  isPlain,
   readOptions,
 };

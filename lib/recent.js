@@ -1,7 +1,7 @@
 'use strict';
 
 const { bind } = require('./calls.js');
-const { entriesOf, fromEnvironment, isObject, readOptions } = require('./options.js');
+const { entriesOf, fromEnvironment, isObject, isPlain, readOptions } = require('./options.js');
 
 /** @import { Bound } from './calls.js' */
 
@@ -88,8 +88,8 @@ function isSame(read, options) {
     }
     at += 1;
   }
-  // One without members may be no plain object, so it is read again.
-  if (at !== names.length || (at === 0 && options !== NONE)) {
+  // One without members may be a client, say, which is no options.
+  if (at !== names.length || (at === 0 && options !== NONE && !isPlain(options))) {
     return false;
   }
   return read.environment.every(([option, value]) => fromEnvironment(option) === value);

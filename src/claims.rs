@@ -102,7 +102,9 @@ impl Claims {
         self.sub.present("sub")?;
         self.exp.present("exp")?;
 
-        let issuer = self.allowed_issuer(policy)?;
+        let issuer = self.issuer(policy).filter(|issuer| issuer.allowed).ok_or_else(|| {
+            unexpected("iss", &expected_issuers(policy), &self.iss.found(|iss| quote(iss)))
+        })?;
         if !self.is_for(&issuer.aud) {
             let found = self.aud.found(Audience::found);
             return Err(unexpected("aud", &quote(&issuer.aud), &found));
@@ -128,12 +130,6 @@ impl Claims {
             (user_type == UserType::Anonymous, user_type != UserType::Regular);
         self.is_anonymous.agree("is_anonymous", anonymous, user_type)?;
         self.is_restricted.agree("is_restricted", restricted, user_type)
-    }
-
-    pub fn allowed_issuer<'a>(&self, policy: &'a Policy) -> Result<&'a Issuer> {
-        self.issuer(policy).filter(|issuer| issuer.allowed).ok_or_else(|| {
-            unexpected("iss", &expected_issuers(policy), &self.iss.found(|iss| quote(iss)))
-        })
     }
 
     /// The user type that the claims are of, if the policy has no place for it.

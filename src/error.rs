@@ -187,7 +187,9 @@ pub fn quote(text: &str) -> String {
     const MAX_CHARS: usize = 120;
     /// As base64url begins for whatever begins with `{"`.
     const TOKEN: &str = "eyJ";
-    let end = text.find(TOKEN).unwrap_or(text.len());
+    const LONG: usize = 20;
+    let token = text.find(TOKEN).filter(|at| text.len() - at >= LONG);
+    let end = token.unwrap_or(text.len());
     let start: String = text.chars().take(MAX_CHARS).collect();
     let start = start.get(..end).unwrap_or(&start);
     let cut = if start.len() < text.len() { "…" } else { "" };
@@ -203,6 +205,7 @@ mod tests {
         assert_eq!(quote("a\n\"b\""), r#""a\n\"b\"""#);
         assert_eq!(quote(&"é".repeat(1_000)).chars().count(), 123);
         assert_eq!(quote("é eyJhbGciOiJFUzI1NiJ9.e30"), r#""é "…"#);
+        assert_eq!(quote("aqdPeyJf4Gg5i"), r#""aqdPeyJf4Gg5i""#);
     }
 
     #[test]

@@ -31,49 +31,26 @@ impl From<reqwest::Error> for Fault {
     }
 }
 
-/// What is asked for decides for how long an idle connection may be used again.
-#[derive(Debug, Clone, Copy)]
-pub enum Purpose {
-    /// Minutes apart, and without a second try: not by a connection that the server may be about to close,
-    /// which those of Node do after 5 s.
-    Keys,
-    Users,
-}
-
-impl Purpose {
-    fn max_idle(self) -> Duration {
-        Duration::from_secs(match self {
-            Self::Keys => 4,
-            Self::Users => 90,
-        })
-    }
-}
-
 /// Built at first use, on a runtime thread: reading the certificates takes some 20 ms. Loopback is not
 /// asked by way of a proxy, which would be sent what is to stay on this machine.
-pub fn client(url: &str, purpose: Purpose) -> Result<&'static Client, Fault> {
-    static DIRECT: [OnceLock<Client>; 2] = [const { OnceLock::new() }; 2];
-    static PROXIED: [OnceLock<Client>; 2] = [const { OnceLock::new() }; 2];
+pub fn client(url: &str) -> Result<&'static Client, Fault> {
+    static DIRECT: OnceLock<Client> = OnceLock::new();
+    static PROXIED: OnceLock<Client> = OnceLock::new();
     let direct = Url::parse(url).is_ok_and(|url| is_loopback(&url));
-    let [keys, users] = if direct { &DIRECT } else { &PROXIED };
-    let slot = match purpose {
-        Purpose::Keys => keys,
-        Purpose::Users => users,
-    };
+    let slot = if direct { &DIRECT } else { &PROXIED };
     if let Some(client) = slot.get() {
         return Ok(client);
     }
-    let client = build(direct, purpose.max_idle())?;
+    let client = build(direct)?;
     Ok(slot.get_or_init(|| client))
 }
 
-fn build(direct: bool, max_idle: Duration) -> Result<Client, Fault> {
+fn build(direct: bool) -> Result<Client, Fault> {
     /// Of a burst, no more stay open than what usual traffic needs.
     const MAX_IDLE_CONNECTIONS: usize = 64;
     let tls = tls::config().map_err(|error| Fault::Transport(error.into()))?;
     let builder = Client::builder()
         .tls_backend_preconfigured(tls)
-        .pool_idle_timeout(max_idle)
         .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
         .redirect(redirect::Policy::none())
         // What HTTP/2 servers refuse would be sent three times over, past our own bounds.

@@ -56,23 +56,16 @@ impl<'a> UnverifiedJwt<'a> {
         self.payload.as_ref()?.claims.excluded_user_type(policy)
     }
 
-    /// Whether its claims refuse it, whatever its signature. Good for sparing a request and for nothing else.
-    pub fn is_refused_anyway(&self, policy: &Policy, now_seconds: f64) -> bool {
-        let claims = self.payload.as_ref().map(|payload| &payload.claims);
-        claims.is_none_or(|claims| claims.validate(policy, now_seconds).is_err())
-    }
-
-    /// What is wrong with its issuer, in words.
-    pub fn unexpected_issuer(&self, policy: &Policy) -> Option<String> {
-        self.payload.as_ref()?.claims.allowed_issuer(policy).err().map(|error| error.message)
+    /// Why its claims refuse it, whatever its signature. Good for sparing a request and for nothing else.
+    pub fn refusal(&self, policy: &Policy, now_seconds: f64) -> Option<Error> {
+        let payload = self.payload.as_ref().ok_or_else(no_object);
+        payload.and_then(|payload| payload.claims.validate(policy, now_seconds)).err()
     }
 
     /// The verified token, and its [`Payload::json`].
     pub fn verify(self, keys: &Arc<KeySet>) -> Result<(VerifiedJwt, String)> {
         let key = signature::verify(&self.token, keys.select(&self.token.header.kid))?;
-        let Payload { claims, json } = self.payload.ok_or_else(|| {
-            Error::new(Code::JwtInvalid, "JWT Claims Set must be a top-level JSON object")
-        })?;
+        let Payload { claims, json } = self.payload.ok_or_else(no_object)?;
         let signed_by = key.point;
         let keys = Arc::downgrade(keys);
         let header = Arc::clone(&self.token.header);
@@ -80,6 +73,10 @@ impl<'a> UnverifiedJwt<'a> {
         let jwt = triomphe::Arc::from_header_and_str(facts, self.token.text());
         Ok((VerifiedJwt(jwt), json))
     }
+}
+
+fn no_object() -> Error {
+    Error::new(Code::JwtInvalid, "JWT Claims Set must be a top-level JSON object")
 }
 
 impl VerifiedJwt {

@@ -2,10 +2,13 @@
 //! which must not have to wait for cryptography as well.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::available_parallelism;
 
 use tokio::runtime::{Builder, Runtime};
+
+use crate::clock::{self, Millis};
 
 /// Runs `work` on one of them; at once, should there be none to be had.
 pub fn spawn(work: impl FnOnce() + Send + 'static) {
@@ -19,12 +22,23 @@ pub fn spawn(work: impl FnOnce() + Send + 'static) {
             .build()
             .ok()
     });
-    // tokio panics where the system has no thread to spare, and keeps what it was given.
+    // tokio panics where the system has no thread to spare, says so on stderr, and keeps what it was given.
+    // So it is not tried again for each.
+    static REFUSED_AT: AtomicI64 = AtomicI64::new(-PAUSE);
+    const PAUSE: Millis = 1_000;
+
     let shared = Arc::new(Mutex::new(Some(work)));
     let spawned = THREADS.as_ref().is_some_and(|threads| {
+        if clock::now() - REFUSED_AT.load(Ordering::Relaxed) < PAUSE {
+            return false;
+        }
         let shared = Arc::clone(&shared);
         let spawn = || drop(threads.spawn_blocking(move || run(&shared)));
-        catch_unwind(AssertUnwindSafe(spawn)).is_ok()
+        let spawned = catch_unwind(AssertUnwindSafe(spawn)).is_ok();
+        if !spawned {
+            REFUSED_AT.store(clock::now(), Ordering::Relaxed);
+        }
+        spawned
     });
     if !spawned {
         run(&shared);

@@ -1,7 +1,7 @@
 //! Whom TLS trusts: the platform's authorities, and what the operator names besides.
 
 use std::env;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::verify_server_name;
@@ -15,17 +15,8 @@ use rustls::{
 use rustls_platform_verifier::Verifier as Platform;
 use webpki::anchor_from_trusted_cert;
 
-/// As of the first time: files that change later are not read again.
+/// As of now: files that change later are not read again.
 pub fn config() -> Result<ClientConfig, Error> {
-    static CONFIG: OnceLock<ClientConfig> = OnceLock::new();
-    if let Some(config) = CONFIG.get() {
-        return Ok(config.clone());
-    }
-    let config = read()?;
-    Ok(CONFIG.get_or_init(|| config).clone())
-}
-
-fn read() -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let extra = certificates("NODE_EXTRA_CA_CERTS");
     let verifier = Verifier {

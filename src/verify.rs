@@ -151,7 +151,7 @@ impl Client {
         {
             None => Ok(Opened::Keyless(jwt)),
             Some(snapshot) => {
-                self.has_key(&snapshot, &jwt)?;
+                self.has_key(&snapshot, &jwt, current_date)?;
                 Ok(Opened::WithKeys(jwt, snapshot))
             }
         }
@@ -160,8 +160,10 @@ impl Client {
     /// The `kid` that a fetch may be made for: none, if the claims refuse the token whatever its signature. Those of
     /// another project, and old ones under a key that is gone, must not use up what the next rotation needs.
     fn worth_asking<'a>(&self, jwt: &'a UnverifiedJwt<'_>, current_date: Option<f64>) -> &'a Kid {
-        let refused = jwt.is_refused_anyway(&self.config.policy, now_seconds(current_date));
-        if refused { &Kid::NotText } else { jwt.kid() }
+        match jwt.refusal(&self.config.policy, now_seconds(current_date)) {
+            Some(_) => &Kid::NotText,
+            None => jwt.kid(),
+        }
     }
 
     /// What JavaScript is told of a token whose signature is good, and which is remembered from now on.
@@ -190,7 +192,7 @@ impl Client {
             Opened::Keyless(jwt) => {
                 let kid = self.worth_asking(&jwt, call.current_date);
                 let snapshot = self.key_set(kid, call.deadline).await?;
-                self.has_key(&snapshot, &jwt)?;
+                self.has_key(&snapshot, &jwt, call.current_date)?;
                 (jwt, snapshot)
             }
         };
@@ -205,18 +207,20 @@ impl Client {
         users: &Arc<Users>,
         call: Call,
     ) -> Result<Arc<str>> {
-        // Waiting for keys must leave time for the API, which can judge the token as well.
+        // Waiting for keys must leave time for the API, which can judge the token as well. It is not to judge
+        // those for which the keys at hand are no good: whoever can invent a kid could have it asked.
+        let has_word = || self.keys.count_at_once(self.config.limits);
         let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
+        let deadline = if has_word() { call.deadline } else { half_time };
         let verified = if is_good {
             Ok(())
         } else {
-            self.verify(token, Call { deadline: half_time, ..call }).await.map(drop)
+            self.verify(token, Call { deadline, ..call }).await.map(drop)
         };
         let max_age = self.config.user_max_age;
         let sharing = match verified {
             Err(error) if error.code.party() == Party::Caller => return Err(error),
-            // Whoever can invent a kid could have the API asked, were it not for the keys at hand.
-            Err(error) if self.keys.has_any(self.config.limits) => return Err(error),
+            Err(error) if has_word() => return Err(error),
             _ if max_age.is_zero() => Sharing::None,
             Ok(()) => Sharing::Kept(max_age),
             // Without a verdict, nobody knows whether the token is still good.
@@ -234,7 +238,12 @@ impl Client {
         Ok(())
     }
 
-    fn has_key(&self, snapshot: &Snapshot, jwt: &UnverifiedJwt<'_>) -> Result<()> {
+    fn has_key(
+        &self,
+        snapshot: &Snapshot,
+        jwt: &UnverifiedJwt<'_>,
+        current_date: Option<f64>,
+    ) -> Result<()> {
         if snapshot.keys.select(jwt.kid()).next().is_some() {
             return Ok(());
         }
@@ -249,11 +258,14 @@ impl Client {
             Kid::NotText => "found a kid in the header that is no string".into(),
         };
         // Where it is not the caller's fault, it is mostly the wrong `projectId`.
-        let issuer = jwt.unexpected_issuer(&self.config.policy);
-        let issuer = issuer.map(|message| format!("; besides, {message}")).unwrap_or_default();
+        let refusal = jwt.refusal(&self.config.policy, now_seconds(current_date));
+        let besides = refusal.map(|error| format!("; besides, {}", error.message));
         Err(Error::new(
             Code::JwksNoMatchingKey,
-            format!("no applicable key found in the JSON Web Key Set: {found}{issuer}"),
+            format!(
+                "no applicable key found in the JSON Web Key Set: {found}{}",
+                besides.unwrap_or_default()
+            ),
         ))
     }
 

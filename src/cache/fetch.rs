@@ -6,7 +6,7 @@ use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH};
 
 use crate::error::{Code, Error, Result};
-use crate::http::{self, Fault, Purpose};
+use crate::http::{self, Fault};
 use crate::json;
 use crate::keys::KeySet;
 
@@ -32,7 +32,7 @@ pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
 
 async fn attempt(url: &str, etag: Option<String>) -> Result<Answer> {
     let conditional = etag.is_some();
-    let mut request = http::client(url, Purpose::Keys)
+    let mut request = http::client(url)
         .map_err(failed)?
         .get(url)
         .header(ACCEPT, "application/json, application/jwk-set+json");

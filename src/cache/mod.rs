@@ -105,10 +105,10 @@ impl KeyCache {
         }
     }
 
-    /// Whether there are keys that still count, if only because none can be had instead.
-    pub fn has_any(&self, limits: Limits) -> bool {
-        let known = self.lock().state.fallback(&Kid::NotText, clock::now(), limits);
-        known.is_some_and(|set| set.keys.count() > 0)
+    /// Whether the keys at hand count without a wait, whatever may be missing among them.
+    pub fn count_at_once(&self, limits: Limits) -> bool {
+        let action = self.lock().decide(&Kid::NotText, Duration::ZERO, limits);
+        matches!(action, Action::Use(set) | Action::UseAndRefresh(set) if set.keys.count() > 0)
     }
 
     /// The set that has the last word on `kid`, by `deadline`; must be called on a runtime.

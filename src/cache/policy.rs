@@ -105,7 +105,7 @@ impl State {
 
         let age = now - snapshot.fetched_at;
         let fresh_for = fresh_for(&snapshot, limits);
-        let usable = age < fresh_for + millis(limits.stale_if_error);
+        let usable = is_usable(&snapshot, now, limits);
         let refresh_ahead = age >= refresh_after(fresh_for);
         let failing = self.failures.in_a_row > 0 && now - self.failures.last_at < RECENT_FAILURE;
         if age >= fresh_for && !(usable && failing) {
@@ -153,8 +153,7 @@ impl State {
     /// What counts after a fetch that brought nothing: keys that are known and not too old.
     pub fn fallback(&self, kid: &Kid, now: Millis, limits: Limits) -> Option<Arc<Snapshot>> {
         let snapshot = self.snapshot.as_ref()?;
-        let limit = fresh_for(snapshot, limits) + millis(limits.stale_if_error);
-        let usable = now - snapshot.fetched_at < limit && self.is_settled(kid, snapshot, now);
+        let usable = is_usable(snapshot, now, limits) && self.is_settled(kid, snapshot, now);
         usable.then(|| Arc::clone(snapshot))
     }
 
@@ -163,8 +162,10 @@ impl State {
     /// bounded by the back-off, and an outage must not use up what the next rotation needs.
     pub fn on_answer(&mut self, snapshot: Arc<Snapshot>, kid: &Kid, now: Millis) {
         if let Kid::Text(kid) = kid {
-            let known = self.snapshot.as_ref().unwrap_or(&snapshot).keys.has(kid);
-            if !known {
+            let base = self.snapshot.as_ref().unwrap_or(&snapshot);
+            // One without keys is asked for anew anyway, and must not use up what the rotation after it needs.
+            let is_due = base.keys.count() == 0 && now - base.fetched_at >= EMPTY_MAX_AGE;
+            if !base.keys.has(kid) && !is_due {
                 self.budget.take(now);
             }
             if !snapshot.keys.has(kid) && snapshot.keys.count() > 0 {
@@ -239,6 +240,12 @@ impl Budget {
         }
         Self { left, since: now - (now - self.since) % BUDGET_REFILL }
     }
+}
+
+/// Whether it counts while no newer one can be had.
+fn is_usable(snapshot: &Snapshot, now: Millis, limits: Limits) -> bool {
+    let limit = fresh_for(snapshot, limits) + millis(limits.stale_if_error);
+    snapshot.keys.count() > 0 && now - snapshot.fetched_at < limit
 }
 
 fn refresh_after(fresh_for: Millis) -> Millis {

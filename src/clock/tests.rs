@@ -115,7 +115,7 @@ impl Issuer {
 
 fn client_of(base: &str) -> Client {
     // Made here, for under valgrind it takes longer than an attempt may.
-    http::client(base, http::Purpose::Users).unwrap();
+    http::client(base).unwrap();
     Client::new(Options {
         project_id: Some("p".into()),
         secret_server_key: Some("ssk".into()),

@@ -10,7 +10,7 @@ use super::answer::{self, Answer};
 use crate::config::{Access, Users};
 use crate::error::{Code, Error, Result};
 use crate::flight::Deadline;
-use crate::http::{self, Fault, Purpose};
+use crate::http::{self, Fault};
 use crate::project::AllowedUsers;
 
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
@@ -96,7 +96,7 @@ async fn exchange(
     headers: HeaderMap,
 ) -> std::result::Result<String, Failure> {
     let failed = |fault| failed(fault, &users.url);
-    let client = http::client(&users.url, Purpose::Users).map_err(failed)?;
+    let client = http::client(&users.url).map_err(failed)?;
     let request = client.get(&users.url).headers(headers);
     let response = request.send().await.map_err(|error| failed(error.into()))?;
 

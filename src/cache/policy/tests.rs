@@ -250,6 +250,23 @@ fn an_empty_set_is_soon_asked_about_again_by_whoever_comes() {
     assert_eq!(decided, ["use", "use", "use and refresh", "fetch"]);
     let own = Limits { max_age: Duration::from_millis(500), ..LIMITS };
     assert_eq!(name(&state.decide(&Kid::Absent, 500, PATIENCE, own, false)), "fetch");
+    assert!(state.fallback(&Kid::Absent, 500, LIMITS).is_none());
+}
+
+#[test]
+fn an_empty_set_uses_up_the_budget_only_before_it_is_due() {
+    let mut state = warm(&[]);
+    for now in [SECOND, 2 * SECOND, 3 * SECOND] {
+        decides(&state, "a", now, LIMITS, "fetch");
+        state.on_answer(snapshot(&[], now), &kid("a"), now);
+    }
+    assert_eq!(state.budget.left, BUDGET_BURST);
+    for left in [1, 0] {
+        decides(&state, "a", 3 * SECOND + 1, LIMITS, "fetch");
+        state.on_answer(snapshot(&[], 3 * SECOND + 1), &kid("a"), 3 * SECOND + 1);
+        assert_eq!(state.budget.left, left);
+    }
+    decides(&state, "a", 3 * SECOND + 2, LIMITS, "use");
 }
 
 #[test]

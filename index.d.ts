@@ -12,7 +12,7 @@
  *
  * Keys are fetched once per process, shared by all threads and callers, and refreshed ahead of
  * expiry in the background. Once they are there, a bad token costs no request, unless its `kid` is not
- * among them while its claims could be good.
+ * among them while its claims, but for the time, are good.
  *
  * Always rejects with a {@link StackAuthError}, or with an `AbortError` if `signal` was aborted:
  * - status 401: `ERR_JWT_EXPIRED`, `ERR_JWT_CLAIM_VALIDATION_FAILED`, `ERR_JWT_INVALID`,

@@ -289,6 +289,15 @@ describe('a mistake of the server', () => {
     expect(accessTokenFrom({ headers })).toBeUndefined();
   });
 
+  test('is a header that cannot be read', () => {
+    const boom = new Error('boom');
+    const get = () => {
+      throw boom;
+    };
+    const headers = { 'x-stack-access-token': new Proxy([], { get }) };
+    expect(failure({ headers })).toMatchObject({ code: 'ERR_CONFIG', cause: boom });
+  });
+
   test('is a promise of headers, as Next.js gives it', () => {
     const error = failure(Promise.resolve(new Headers()) as unknown as RequestLike);
     expect(error).toMatchObject({ code: 'ERR_CONFIG' });

@@ -85,27 +85,27 @@ describe('a kid that is not in the set', () => {
   });
 
   test('costs no fetch if the claims refuse the token anyway, and uses nothing up', async () => {
+    const [issuer, other] = [await startIssuer(), await startIssuer()];
+    await verifyJwt(await issuer.mint(), issuer.options);
+    const foreign = await other.mint();
+    for (const token of times(5, (round) => withKid(foreign, `unknown-${round}`))) {
+      expect(await failure(verifyJwt(token, issuer.options))).toMatchObject(UNKNOWN_KEY);
+    }
+    expect(issuer.jwksRequests).toBe(1);
+    issuer.rotate();
+    await verifyJwt(await issuer.mint(), issuer.options);
+    expect(issuer.jwksRequests).toBe(2);
+  });
+
+  test('costs one for an expired token, which may be of a new key', async () => {
     const issuer = await startIssuer();
-    const other = await startIssuer();
     await verifyJwt(await issuer.mint(), issuer.options);
     issuer.rotate();
     const expired = await issuer.mint({ expiresIn: -60 });
-    for (const [index, token] of [expired, await other.mint()].entries()) {
-      for (const call of times(5, (round) => withKid(token, `unknown-${index}-${round}`))) {
-        const error = await failure(verifyJwt(call, issuer.options));
-        expect(error).toMatchObject(UNKNOWN_KEY);
-        expect(error.message).toContain(
-          index === 0 ? '; besides, "exp"' : '; besides, unexpected "iss"',
-        );
-      }
-    }
-    expect(issuer.jwksRequests).toBe(1);
-    await verifyJwt(await issuer.mint(), issuer.options);
-    expect(issuer.jwksRequests).toBe(2);
-    // Now that there is such a key, what is wrong with the token can be said.
     expect(await failure(verifyJwt(expired, issuer.options))).toMatchObject({
       code: 'ERR_JWT_EXPIRED',
     });
+    expect(issuer.jwksRequests).toBe(2);
   });
 
   test('of another project says so', async () => {

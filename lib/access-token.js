@@ -124,7 +124,11 @@ function valuesOf(headers, names, name) {
  */
 function textsOf(value) {
   const values = isArray(value) ? value : [value];
-  return values.filter((item) => typeof item === 'string');
+  try {
+    return values.filter((item) => typeof item === 'string');
+  } catch (cause) {
+    throw configError('a header could not be read', cause); // A proxy.
+  }
 }
 
 /**

@@ -56,10 +56,12 @@ impl<'a> UnverifiedJwt<'a> {
         self.payload.as_ref()?.claims.excluded_user_type(policy)
     }
 
-    /// Why its claims refuse it, whatever its signature. Good for sparing a request and for nothing else.
-    pub fn refusal(&self, policy: &Policy, now_seconds: f64) -> Option<Error> {
+    /// Why its claims refuse it, whatever its signature and the time. Good for sparing a request and for nothing else.
+    pub fn refusal(&self, policy: &Policy) -> Option<Error> {
+        /// Neither before nor after any other.
+        const NO_TIME: f64 = f64::NAN;
         let payload = self.payload.as_ref().ok_or_else(no_object);
-        payload.and_then(|payload| payload.claims.validate(policy, now_seconds)).err()
+        payload.and_then(|payload| payload.claims.validate(policy, NO_TIME)).err()
     }
 
     /// The verified token, and its [`Payload::json`].

@@ -89,7 +89,7 @@ impl Client {
     pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<bool> {
         match self.recall(text, self.keys.snapshot().as_ref(), current_date)? {
             Some(_) => Ok(true),
-            None => self.open(text, current_date).map(|_| false),
+            None => self.open(text).map(|_| false),
         }
     }
 
@@ -142,25 +142,24 @@ impl Client {
     }
 
     /// A token that is new.
-    pub fn open<'a>(&self, text: &'a str, current_date: Option<f64>) -> Result<Opened<'a>> {
+    pub fn open<'a>(&self, text: &'a str) -> Result<Opened<'a>> {
         let Config { limits, policy, .. } = &self.config;
         let jwt = UnverifiedJwt::parse(text, policy)?;
         admit(jwt.excluded_user_type(policy))?;
         let at_hand = self.keys.at_hand(jwt.kid(), *limits);
-        match at_hand.or_else(|| self.keys.at_hand(self.worth_asking(&jwt, current_date), *limits))
-        {
+        match at_hand.or_else(|| self.keys.at_hand(self.worth_asking(&jwt), *limits)) {
             None => Ok(Opened::Keyless(jwt)),
             Some(snapshot) => {
-                self.has_key(&snapshot, &jwt, current_date)?;
+                self.has_key(&snapshot, &jwt)?;
                 Ok(Opened::WithKeys(jwt, snapshot))
             }
         }
     }
 
     /// The `kid` that a fetch may be made for: none, if the claims refuse the token whatever its signature. Those of
-    /// another project, and old ones under a key that is gone, must not use up what the next rotation needs.
-    fn worth_asking<'a>(&self, jwt: &'a UnverifiedJwt<'_>, current_date: Option<f64>) -> &'a Kid {
-        match jwt.refusal(&self.config.policy, now_seconds(current_date)) {
+    /// another project must not use up what the next rotation needs.
+    fn worth_asking<'a>(&self, jwt: &'a UnverifiedJwt<'_>) -> &'a Kid {
+        match jwt.refusal(&self.config.policy) {
             Some(_) => &Kid::NotText,
             None => jwt.kid(),
         }
@@ -182,17 +181,17 @@ impl Client {
 
     /// A new token's verification, as far as it goes without waiting; `None` if the keys must be waited for.
     pub fn verify_at_once(&self, text: &str, current_date: Option<f64>) -> Result<Option<String>> {
-        let verified = self.open(text, current_date)?.verify()?;
+        let verified = self.open(text)?.verify()?;
         verified.map(|verified| self.accept(verified, current_date)).transpose()
     }
 
     pub async fn verify(&self, text: &str, call: Call) -> Result<String> {
-        let (jwt, snapshot) = match self.open(text, call.current_date)? {
+        let (jwt, snapshot) = match self.open(text)? {
             Opened::WithKeys(jwt, snapshot) => (jwt, snapshot),
             Opened::Keyless(jwt) => {
-                let kid = self.worth_asking(&jwt, call.current_date);
+                let kid = self.worth_asking(&jwt);
                 let snapshot = self.key_set(kid, call.deadline).await?;
-                self.has_key(&snapshot, &jwt, call.current_date)?;
+                self.has_key(&snapshot, &jwt)?;
                 (jwt, snapshot)
             }
         };
@@ -238,12 +237,7 @@ impl Client {
         Ok(())
     }
 
-    fn has_key(
-        &self,
-        snapshot: &Snapshot,
-        jwt: &UnverifiedJwt<'_>,
-        current_date: Option<f64>,
-    ) -> Result<()> {
+    fn has_key(&self, snapshot: &Snapshot, jwt: &UnverifiedJwt<'_>) -> Result<()> {
         if snapshot.keys.select(jwt.kid()).next().is_some() {
             return Ok(());
         }
@@ -258,7 +252,7 @@ impl Client {
             Kid::NotText => "found a kid in the header that is no string".into(),
         };
         // Where it is not the caller's fault, it is mostly the wrong `projectId`.
-        let refusal = jwt.refusal(&self.config.policy, now_seconds(current_date));
+        let refusal = jwt.refusal(&self.config.policy);
         let besides = refusal.map(|error| format!("; besides, {}", error.message));
         Err(Error::new(
             Code::JwksNoMatchingKey,

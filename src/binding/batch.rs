@@ -63,7 +63,7 @@ struct Job {
 
 impl Job {
     fn open(&self) -> Result<Opened<'_>> {
-        self.client.open(&self.text, self.current_date)
+        self.client.open(&self.text)
     }
 
     fn accept(&self, verified: (VerifiedJwt, String)) -> Result<String> {

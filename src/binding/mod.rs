@@ -138,7 +138,7 @@ impl NativeClient {
     ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
         let text = match text::with(access_token, |text| {
             // For a refusal on the spot.
-            self.client.open(text, current_date)?;
+            self.client.open(text)?;
             Ok(text.to_owned())
         })? {
             Ok(text) => text,

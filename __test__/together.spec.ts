@@ -94,13 +94,19 @@ describe('many calls at once', () => {
     const tokens = await Promise.all(times(20, (n) => issuer.mint({ claims: { n } })));
     await verifyJwt(tokens[0]!, issuer.options);
     const controller = new AbortController();
-    const calls = tokens.map((token, n) =>
-      verifyJwt(token, { ...issuer.options, ...(n % 2 && { signal: controller.signal }) }),
-    );
-    controller.abort();
+    const theCallerOfThis = (token: string, n: number) =>
+      verifyJwt(token, { ...issuer.options, ...(n % 2 && { signal: controller.signal }) });
+    const calls = tokens.map(theCallerOfThis);
+    (function whoAborts() {
+      controller.abort();
+    })();
     const outcomes = await Promise.allSettled(calls);
     for (const [n, outcome] of outcomes.entries()) {
       expect(outcome.status, `${n}`).toBe(n % 2 && n > 1 ? 'rejected' : 'fulfilled');
+      if (outcome.status === 'rejected') {
+        expect(outcome.reason.stack).toContain('theCallerOfThis');
+        expect(outcome.reason.stack).not.toContain('whoAborts');
+      }
     }
   });
 

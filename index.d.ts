@@ -11,8 +11,8 @@
  * `createRemoteJWKSet` and `jwtVerify`.
  *
  * Keys are fetched once per process, shared by all threads and callers, and refreshed ahead of
- * expiry in the background. Once they are there, a bad token costs no request, unless its `kid` is not
- * among them while its claims, but for the time, are good.
+ * expiry in the background. Once they are there, a bad token costs no request, unless it is one of this
+ * project by its claims, and its `kid` is not among them.
  *
  * Always rejects with a {@link StackAuthError}, or with an `AbortError` if `signal` was aborted:
  * - status 401: `ERR_JWT_EXPIRED`, `ERR_JWT_CLAIM_VALIDATION_FAILED`, `ERR_JWT_INVALID`,
@@ -145,8 +145,8 @@ export class StackAuth {
 
   /**
    * The key set and when it was fetched, to be kept somewhere and handed to the option `keys`
-   * after a cold start; `undefined` as long as there is none, or none with a usable key. It can be serialised as JSON. Who can write
-   * where it is kept can forge users.
+   * after a cold start; `undefined` as long as there is none, or none with a usable key. It can be serialised
+   * as JSON. Who can write where it is kept can forge users.
    *
    * @example
    * ```ts

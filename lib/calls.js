@@ -132,8 +132,8 @@ function verify(bound, caller, accessToken) {
     }
   }
   if (verdict === null) {
-    const outcome = checks.gathered(ticket);
-    return new Pending(signal ? orAborted(outcome, signal, undefined, siteOf(caller)) : outcome);
+    const site = signal && siteOf(caller);
+    return new Pending(orAborted(checks.gathered(ticket), signal, undefined, site));
   }
   if (verdict === undefined) {
     return new Pending(verifyWithKeys(bound, caller, accessToken));

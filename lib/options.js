@@ -1,6 +1,6 @@
 'use strict';
 
-const { isDate, isPromise } = require('node:util/types');
+const { isDate } = require('node:util/types');
 
 const { configError } = require('./errors.js');
 
@@ -129,24 +129,23 @@ function entriesOf(given) {
   if (given === undefined) {
     return [];
   }
-  let found;
   try {
     if (isObject(given)) {
       const entries = Object.entries(given);
       if (entries.length > 0 || isPlain(given)) {
         return entries;
       }
-      found = isPromise(given) ? 'a promise' : 'one without members of its own, perhaps a client';
     }
   } catch (cause) {
     throw configError('options could not be read', cause);
   }
-  throw configError(`options must be a plain object, found ${found ?? describe(given)}`);
+  const found = isObject(given) ? 'another (a client, a promise?)' : describe(given);
+  throw configError(`options must be a plain object, found ${found}`);
 }
 
 /**
- * Not a client, a promise, a `Map`, …: taken for options that are all left out, it would leave the environment to
- * decide. Also where it is of another realm, as in jest.
+ * Not a client, a promise, a `Map`, …: without members of its own, it would count as options that are all left out,
+ * and the environment would decide. By the length of the chain, for in jest objects are of another realm.
  *
  * @param {unknown} given
  */

@@ -89,7 +89,7 @@ function isSame(read, options) {
     at += 1;
   }
   // One without members may be a client, say, which is no options.
-  if (at !== names.length || (at === 0 && options !== NONE && !isPlain(options))) {
+  if (at !== names.length || (at === 0 && !isPlain(options))) {
     return false;
   }
   return read.environment.every(([option, value]) => fromEnvironment(option) === value);

@@ -44,6 +44,10 @@ impl KeySet {
         self.kids().any(|known| known == kid)
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     pub fn count(&self) -> usize {
         self.keys.len()
     }

@@ -156,8 +156,8 @@ impl Client {
         }
     }
 
-    /// The `kid` that a fetch may be made for: none, if the claims refuse the token whatever its signature. Those of
-    /// another project must not use up what the next rotation needs.
+    /// The `kid` that a fetch may be made for: none, if the claims refuse the token whatever its signature and the
+    /// time. Those of another project must not use up what the next rotation needs.
     fn worth_asking<'a>(&self, jwt: &'a UnverifiedJwt<'_>) -> &'a Kid {
         match jwt.refusal(&self.config.policy) {
             Some(_) => &Kid::NotText,
@@ -208,18 +208,18 @@ impl Client {
     ) -> Result<Arc<str>> {
         // Waiting for keys must leave time for the API, which can judge the token as well. It is not to judge
         // those for which the keys at hand are no good: whoever can invent a kid could have it asked.
-        let has_word = || self.keys.count_at_once(self.config.limits);
-        let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
-        let deadline = if has_word() { call.deadline } else { half_time };
+        let keys_decide = || self.keys.count_at_once(self.config.limits);
         let verified = if is_good {
             Ok(())
         } else {
+            let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
+            let deadline = if keys_decide() { call.deadline } else { half_time };
             self.verify(token, Call { deadline, ..call }).await.map(drop)
         };
         let max_age = self.config.user_max_age;
         let sharing = match verified {
             Err(error) if error.code.party() == Party::Caller => return Err(error),
-            Err(error) if has_word() => return Err(error),
+            Err(error) if keys_decide() => return Err(error),
             _ if max_age.is_zero() => Sharing::None,
             Ok(()) => Sharing::Kept(max_age),
             // Without a verdict, nobody knows whether the token is still good.
@@ -230,7 +230,7 @@ impl Client {
 
     pub async fn warm_up(&self, call: Call) -> Result<()> {
         let snapshot = self.key_set(&Kid::Absent, call.deadline).await?;
-        if snapshot.keys.count() == 0 {
+        if snapshot.keys.is_empty() {
             let message = "JSON Web Key Set malformed: expected a key for ES256, found none";
             return Err(Error::new(Code::JwksInvalid, message).asked_at(&self.config.jwks_url));
         }

@@ -192,7 +192,7 @@ impl NativeClient {
     #[napi(catch_unwind)]
     pub fn export_keys(&self) -> Option<ExportedKeys> {
         // An empty set is a slip of the issuer's, and nothing to begin with.
-        let snapshot = self.client.keys().snapshot().filter(|set| set.keys.count() > 0)?;
+        let snapshot = self.client.keys().snapshot().filter(|set| !set.keys.is_empty())?;
         #[allow(clippy::cast_precision_loss)]
         let uat = snapshot.unix_fetched_at as f64;
         Some(ExportedKeys { jwks: snapshot.json.as_ref().to_owned(), uat })

@@ -27,10 +27,6 @@ pub enum Set {
 }
 
 pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
-    attempt(url, etag).await.map_err(|error| error.asked_at(url))
-}
-
-async fn attempt(url: &str, etag: Option<String>) -> Result<Answer> {
     let conditional = etag.is_some();
     let mut request = http::client(url)
         .map_err(failed)?

@@ -108,7 +108,7 @@ impl KeyCache {
     /// Whether the keys at hand count without a wait, whatever may be missing among them.
     pub fn count_at_once(&self, limits: Limits) -> bool {
         let action = self.lock().decide(&Kid::NotText, Duration::ZERO, limits);
-        matches!(action, Action::Use(set) | Action::UseAndRefresh(set) if set.keys.count() > 0)
+        matches!(action, Action::Use(set) | Action::UseAndRefresh(set) if !set.keys.is_empty())
     }
 
     /// The set that has the last word on `kid`, by `deadline`; must be called on a runtime.
@@ -175,7 +175,8 @@ impl KeyCache {
         let etag = base.as_ref().and_then(|snapshot| snapshot.etag.clone());
 
         let (url, cache, kid) = (Arc::clone(&self.url), Arc::clone(self), kid.clone());
-        let work = |_| async move { fetch::fetch(&url, etag).await };
+        let work =
+            |_| async move { fetch::fetch(&url, etag).await.map_err(|error| error.asked_at(&url)) };
         let began = clock::now();
         let land = move |result: Result<Answer>| cache.land(result, base.as_deref(), &kid, began);
         let flight = Flight::launch(allowed, work, late(&self.url), land);

@@ -164,11 +164,11 @@ impl State {
         if let Kid::Text(kid) = kid {
             let base = self.snapshot.as_ref().unwrap_or(&snapshot);
             // One without keys is asked for anew anyway, and must not use up what the rotation after it needs.
-            let is_due = base.keys.count() == 0 && now - base.fetched_at >= EMPTY_MAX_AGE;
+            let is_due = base.keys.is_empty() && now - base.fetched_at >= EMPTY_MAX_AGE;
             if !base.keys.has(kid) && !is_due {
                 self.budget.take(now);
             }
-            if !snapshot.keys.has(kid) && snapshot.keys.count() > 0 {
+            if !snapshot.keys.has(kid) && !snapshot.keys.is_empty() {
                 self.remember_unknown(kid, now);
             }
         }
@@ -245,7 +245,7 @@ impl Budget {
 /// Whether it counts while no newer one can be had.
 fn is_usable(snapshot: &Snapshot, now: Millis, limits: Limits) -> bool {
     let limit = fresh_for(snapshot, limits) + millis(limits.stale_if_error);
-    snapshot.keys.count() > 0 && now - snapshot.fetched_at < limit
+    !snapshot.keys.is_empty() && now - snapshot.fetched_at < limit
 }
 
 fn refresh_after(fresh_for: Millis) -> Millis {
@@ -254,7 +254,7 @@ fn refresh_after(fresh_for: Millis) -> Millis {
 
 fn fresh_for(snapshot: &Snapshot, limits: Limits) -> Millis {
     let own = millis(limits.max_age);
-    if snapshot.keys.count() == 0 {
+    if snapshot.keys.is_empty() {
         return own.min(EMPTY_MAX_AGE);
     }
     snapshot.server_max_age.map_or(own, |server| own.min(millis(server).max(MIN_SERVER_MAX_AGE)))

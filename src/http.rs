@@ -7,6 +7,7 @@ use reqwest::{Client, Response, redirect, retry};
 use url::Url;
 
 use crate::config::is_loopback;
+use crate::lookup::Lookups;
 use crate::tls;
 
 /// An HTTP/2 connection that has gone dead is not closed with the request that has waited in vain, and
@@ -48,9 +49,13 @@ pub fn client(url: &str) -> Result<&'static Client, Fault> {
 fn build(direct: bool) -> Result<Client, Fault> {
     /// Of a burst, no more stay open than what usual traffic needs.
     const MAX_IDLE_CONNECTIONS: usize = 64;
+    /// Of whoever waits. One that nobody waits for any more goes on as well, for the next, and must not do so for ever.
+    const TIME_TO_CONNECT: Duration = Duration::from_secs(10);
     let tls = tls::config().map_err(|error| Fault::Transport(error.into()))?;
     let builder = Client::builder()
         .tls_backend_preconfigured(tls)
+        .dns_resolver(Lookups)
+        .connect_timeout(TIME_TO_CONNECT)
         .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
         .redirect(redirect::Policy::none())
         // What HTTP/2 servers refuse would be sent three times over, past our own bounds.

@@ -14,6 +14,7 @@ mod http;
 mod json;
 pub mod jwt;
 pub mod keys;
+mod lookup;
 pub mod payload;
 pub mod project;
 pub mod remembered;

@@ -1,0 +1,75 @@
+// What becomes of connections that nobody waits for any more.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { connect, createServer, type Server, type Socket } from 'node:net';
+import path from 'node:path';
+import { createServer as createTlsServer } from 'node:tls';
+import { expect, onTestFinished, test, vi } from 'vitest';
+
+import { StackAuth } from '../index.js';
+import { newPki } from './support/faults/certificates.ts';
+import { StandIn } from './support/stand-in.js';
+
+async function listen(server: Server) {
+  server.listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  return (server.address() as { port: number }).port;
+}
+
+/** A site whose connections close soon after an answer, so that there is seldom one to be had. */
+function newSite({ cert, key }: { cert: string; key: string }) {
+  const answer = 'HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{"id":"u"}';
+  return createTlsServer({ cert, key, ALPNProtocols: ['http/1.1'] }, (socket) => {
+    socket.on('error', () => {});
+    socket.on('data', () => {
+      setTimeout(() => socket.write(answer), 30);
+      setTimeout(() => socket.end(), 200);
+    });
+  });
+}
+
+test('a handshake that is never answered is given up, though its call went another way', async () => {
+  const pki = await newPki();
+  onTestFinished(() => pki.remove());
+  const site = await listen(newSite(pki.identities.good));
+  const open = new Set<Socket>();
+  let connections = 0;
+  const front = await listen(
+    createServer((socket) => {
+      socket.on('error', () => {});
+      connections += 1;
+      if (connections % 2 === 0) {
+        open.add(socket);
+        socket.on('close', () => open.delete(socket)).resume();
+        return;
+      }
+      const other = connect(site, '127.0.0.1').on('error', () => {});
+      socket.pipe(other).pipe(socket);
+    }),
+  );
+
+  const standIn = await StandIn.start();
+  onTestFinished(() => standIn.close());
+  const token = await standIn.mint();
+  const known = new StackAuth(standIn.options);
+  await known.warmUp();
+  const options = {
+    ...standIn.options,
+    baseUrl: `https://127.0.0.1:${front}`,
+    issuerBaseUrls: [standIn.url],
+    keys: known.exportKeys(),
+    timeout: 2_000,
+  };
+  const script = path.join(import.meta.dirname, 'support/dial-process.js');
+  const child = spawn(process.execPath, [script, JSON.stringify({ options, token, rounds: 8 })], {
+    env: { ...process.env, NODE_EXTRA_CA_CERTS: pki.file('authority') },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  onTestFinished(() => void child.kill());
+  const [outcomes] = await once(child.stdout, 'data');
+  expect(new Set(JSON.parse(String(outcomes)))).toEqual(new Set(['fulfilled']));
+  expect(open.size).toBeGreaterThan(8);
+  await vi.waitUntil(() => open.size === 0, { timeout: 20_000, interval: 100 });
+}, 60_000);

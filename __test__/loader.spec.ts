@@ -285,14 +285,15 @@ describe('the libc', () => {
   ])('is that of the system if the executable %s', async (_what, content) => {
     const file = path.join(consumer.project, 'executable');
     await writeFile(file, content);
-    for (const alpine of [true, false]) {
+    const denied = "(() => { throw new Error('Access to this API has been restricted') })()";
+    for (const alpine of [true, false, denied]) {
       const fs = `require('node:fs').existsSync = (file) => {
         if (file === '/etc/alpine-release') return ${alpine};
         return false;
       };`;
       await rm(path.join(modules, name), { recursive: true, force: true });
       const error = await load({ before: fs + on('linux', 'x64', file) });
-      expect(error.message).toContain(`binding-linux-x64-${alpine ? 'musl' : 'gnu'} `);
+      expect(error.message).toContain(`binding-linux-x64-${alpine === true ? 'musl' : 'gnu'} `);
     }
   });
 });

@@ -131,6 +131,19 @@ describe('options', () => {
     },
   );
 
+  test('are told apart, whatever a polluted prototype makes of them as JSON', async () => {
+    const elsewhere = 'https://elsewhere.example';
+    const foreign = await standIn.mint({ base: elsewhere });
+    const verify = (base: string) =>
+      verifyJwt(foreign, { ...standIn.options, issuerBaseUrls: [base] });
+    Object.defineProperty(Array.prototype, 'toJSON', { value: () => 'a list', configurable: true });
+    const outcomes = await Promise.allSettled([
+      verify(elsewhere),
+      verify('https://a.example'),
+    ]).finally(() => Reflect.deleteProperty(Array.prototype, 'toJSON'));
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
+  });
+
   test('are read when they are given: a date that changes later changes nothing', async () => {
     const currentDate = new Date();
     const client = new StackAuth({ ...standIn.options, currentDate });
@@ -284,7 +297,7 @@ describe('a client', () => {
 
   test('says so if a method was called without it', async () => {
     const { verifyJwt, getUser, warmUp, stats, exportKeys } = new StackAuth(standIn.options);
-    const misuse = { code: 'ERR_CONFIG', message: expect.stringContaining('on what is none') };
+    const misuse = { code: 'ERR_CONFIG', message: expect.stringContaining('without its client') };
     for (const call of [() => verifyJwt(token), () => getUser(token), () => warmUp()]) {
       await expect(call()).rejects.toMatchObject(misuse);
     }

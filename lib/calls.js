@@ -44,8 +44,9 @@ class Pending {
   }
 }
 
-/** As it was when this was loaded. */
+/** As they were when this was loaded. */
 const { hasOwn } = Object;
+const { isArray } = Array;
 /** As in src/binding/batch.rs. */
 const RECALL = -1;
 /** Bounded, for a server of many tenants; what is dropped is only made again. */
@@ -58,11 +59,12 @@ const clients = new Map();
  * @returns {Bound}
  */
 function bind({ currentDate, signal, keys, ...others }) {
-  // Without a prototype, for the native side would take what a polluted one has; and in one order, for
-  // equal options are one client.
+  // Without prototypes, for the native side would take what a polluted one has, and different options with a `toJSON`
+  // could be one client; and in one order, for equal options are one client.
   const settings = Object.create(null);
   for (const name of Object.keys(others).sort()) {
-    settings[name] = others[name];
+    const value = others[name];
+    settings[name] = isArray(value) ? Object.setPrototypeOf([...value], null) : value;
   }
   if (keys) {
     settings.keys = exported(keys);
@@ -96,7 +98,7 @@ function create(settings) {
 /** @param {any} keys */
 function exported(keys) {
   try {
-    return { jwks: String(JSON.stringify(keys.jwks)), uat: Number(keys.uat) };
+    return { __proto__: null, jwks: String(JSON.stringify(keys.jwks)), uat: Number(keys.uat) };
   } catch (cause) {
     throw configError('keys.jwks must be JSON', cause);
   }

@@ -17,7 +17,11 @@ function isMusl(executable = process.execPath) {
     return interpreterOf(executable).includes('/ld-musl-');
   } catch {
     // It cannot be read, or is no ordinary executable.
+  }
+  try {
     return existsSync('/etc/alpine-release');
+  } catch {
+    return false; // Node's permission model.
   }
 }
 

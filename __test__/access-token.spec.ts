@@ -19,6 +19,7 @@ const cookie = (accessToken: unknown) =>
 
 /** Each place, as a header that has the token there. */
 const PLACES: Array<[name: string, header: (token: unknown) => [string, string]]> = [
+  ['x-hexclave-access-token', (token) => ['x-hexclave-access-token', String(token)]],
   ['x-stack-access-token', (token) => ['x-stack-access-token', String(token)]],
   ['Bearer stackauth_', (token) => ['authorization', `Bearer stackauth_${encoded(token)}`]],
   ['Bearer hexclave_', (token) => ['authorization', `Bearer hexclave_${encoded(token)}`]],
@@ -83,7 +84,7 @@ describe.each(PLACES)('a token in %s', (_, header) => {
 
   test('is none if it is null or empty', () => {
     const nobody =
-      name === 'x-stack-access-token' || value.startsWith('Bearer ey') ? [''] : ['', null];
+      name.endsWith('-access-token') || value.startsWith('Bearer ey') ? [''] : ['', null];
     for (const nothing of nobody) {
       const [, empty] = header(nothing);
       expect(accessTokenFrom({ [name]: empty }, COOKIES)).toBeUndefined();
@@ -253,6 +254,38 @@ describe('tokens in several places', () => {
     expect(accessTokenFrom(agreeing)).toBe(TOKEN);
   });
 
+  test('may be in two Authorizations, of which Node keeps the first', async () => {
+    const server = createHttpServer((request, response) => {
+      const all = [() => accessTokenFrom(request), () => accessTokenFrom(request.headers)];
+      const found = all.map((find) => {
+        try {
+          return find();
+        } catch (error) {
+          return (error as StackAuthError).code;
+        }
+      });
+      response.end(JSON.stringify(found));
+    }).listen(0, '127.0.0.1');
+    onTestFinished(() => void server.close());
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const ask = async (...credentials: string[]) => {
+      const headers = credentials.flatMap((value) => ['AUTHORIZATION', value]);
+      const request = httpRequest({
+        port,
+        headers: ['Host', 'localhost', ...headers],
+        agent: false,
+      });
+      const [response] = await once(request.end(), 'response');
+      return JSON.parse(String(await response.toArray()));
+    };
+    const [one, other] = [`Bearer ${TOKEN}`, `Bearer ${OTHER}`];
+    expect(await ask(one, other)).toEqual(['ERR_TOKEN_AMBIGUOUS', TOKEN]);
+    expect(await ask('Basic YTpi', one, other)).toEqual(['ERR_TOKEN_AMBIGUOUS', null]);
+    expect(await ask(one, `Bearer stackauth_${encoded(TOKEN)}`, one)).toEqual([TOKEN, TOKEN]);
+    expect(await ask(one)).toEqual([TOKEN, TOKEN]);
+  });
+
   test('are no matter among cookies: the newer name counts, and the first of a name', () => {
     const headers = {
       cookie: [
@@ -302,6 +335,17 @@ describe('a mistake of the server', () => {
     const error = failure(Promise.resolve(new Headers()) as unknown as RequestLike);
     expect(error).toMatchObject({ code: 'ERR_CONFIG' });
     expect(error.message).toContain('found a promise');
+  });
+
+  test.each([
+    ['Hono', 'req', { req: { raw: {} }, get: () => undefined }],
+    ['Hono', 'raw', { raw: new Request('http://localhost/') }],
+    ['tRPC', 'req', { req: { headers: { authorization: `Bearer ${TOKEN}` } }, res: {} }],
+    ['SvelteKit', 'request', { request: new Request('http://localhost/') }],
+  ])('is the context of %s, which has a request as its %s', (_, name, context) => {
+    const error = failure(context as unknown as RequestLike);
+    expect(error).toMatchObject({ code: 'ERR_CONFIG' });
+    expect(error.message).toContain(`hand over its "${name}"`);
   });
 
   test.each([{ cookie: true }, { cookies: 'yes' }, { cookies: 1 }, true])(

@@ -19,7 +19,7 @@ app.decorateRequest('claims', undefined);
 
 // A hook, for the routes that need a user.
 async function requireUser(request: FastifyRequest, reply: FastifyReply) {
-  const accessToken = accessTokenFrom(request);
+  const accessToken = accessTokenFrom(request.raw);
   if (accessToken === undefined) {
     return reply.code(401).header('WWW-Authenticate', 'Bearer realm="stack-auth"').send();
   }

@@ -1,7 +1,7 @@
 'use strict';
 
 const { callerError, configError } = require('./errors.js');
-const { describe, entriesOf, is, isArray, readOptions } = require('./options.js');
+const { describe, entriesOf, is, isArray, isObject, readOptions } = require('./options.js');
 
 /** @import { Table } from './options.js' */
 
@@ -18,6 +18,7 @@ const OPTIONS = { cookies: ['a boolean', is('boolean')] };
  * @type {Array<[header: string, read: (value: string) => Iterable<string>]>}
  */
 const HEADERS = [
+  ['x-hexclave-access-token', listed],
   ['x-stack-access-token', listed],
   ['authorization', ofAuthorization],
   ['x-stack-auth', (value) => member(value, 'x-stack-auth')],
@@ -50,7 +51,11 @@ function tokenOf(request, cookies) {
   let token;
   let isAmbiguous = false;
   for (const [name, read] of cookies ? HEADERS_AND_COOKIES : HEADERS) {
-    for (const value of valuesOf(headers, names, name)) {
+    const values = valuesOf(headers, names, name);
+    if (name === 'authorization') {
+      values.push(...droppedOf(request));
+    }
+    for (const value of values) {
       for (const found of read(value)) {
         isAmbiguous ||= token !== undefined && found !== token;
         token = found;
@@ -62,6 +67,25 @@ function tokenOf(request, cookies) {
     throw callerError('ERR_TOKEN_AMBIGUOUS', 400, message);
   }
   return token;
+}
+
+/**
+ * Of several `Authorization`s, Node's `headers` have the first alone; a proxy may have gone by another.
+ *
+ * @param {any} request
+ */
+function droppedOf(request) {
+  const raw = Reflect.get(request, 'rawHeaders');
+  /** @type {string[]} */
+  const all = [];
+  // Names and values take turns.
+  for (let at = 0; isArray(raw) && at < raw.length; at += 2) {
+    const name = raw[at];
+    if (typeof name === 'string' && name.length === 13 && name.toLowerCase() === 'authorization') {
+      all.push(...textsOf(raw[at + 1]));
+    }
+  }
+  return all.slice(1);
 }
 
 /**
@@ -82,12 +106,13 @@ function headersOf(request) {
   if (typeof request.then === 'function') {
     throw unfit('a promise');
   }
+  // The context of a framework: taken for headers, it would make a visitor of everybody.
+  for (const name of ['req', 'request', 'raw']) {
+    if (isObject(request[name])) {
+      throw unfit(`an object that holds one: hand over its "${name}"`);
+    }
+  }
   return request;
-}
-
-/** @param {unknown} value */
-function isObject(value) {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** @param {string} found */
@@ -132,7 +157,7 @@ function textsOf(value) {
 }
 
 /**
- * A header that is repeated arrives as one, with commas; no token has any.
+ * Most headers that are repeated arrive as one, with commas; no token has any.
  *
  * @param {string} value
  */
@@ -163,7 +188,7 @@ function ofAuthorization(value) {
  * @param {string} encoded
  */
 function textOf(encoded) {
-  bound(encoded, 'Authorization');
+  refuseTooLong(encoded, 'Authorization');
   if (!/^[\w+/-]*={0,2}$/.test(encoded)) {
     throw malformed('Authorization');
   }
@@ -178,7 +203,7 @@ function textOf(encoded) {
  */
 function member(text, place) {
   const object = parse(text, place);
-  if (typeof object !== 'object' || object === null || Array.isArray(object)) {
+  if (!isObject(object)) {
     throw malformed(place);
   }
   return tokenOrNone(Object.hasOwn(object, 'accessToken') ? object.accessToken : null, place);
@@ -214,7 +239,7 @@ function ofCookies(header) {
  * @param {(text: string) => string} [decode]
  */
 function parse(text, place, decode = (same) => same) {
-  bound(text, place);
+  refuseTooLong(text, place);
   try {
     return JSON.parse(decode(text));
   } catch {
@@ -241,7 +266,7 @@ function tokenOrNone(token, place) {
  * @param {string} text
  * @param {string} place
  */
-function bound(text, place) {
+function refuseTooLong(text, place) {
   if (text.length > MAX_CONTAINER) {
     throw malformed(place);
   }

@@ -95,7 +95,7 @@ async function expectAnswers(
   expect(console.lines).toHaveLength(1);
 }
 
-const SERVERS = ['express.mts', 'fastify.mts', 'hono.mts', 'http.mts'];
+const SERVERS = ['express.mts', 'fastify.mts', 'hono.mts', 'http.mts', 'nestjs.mts'];
 
 test.each(SERVERS)('%s tells who is calling', async (file) => {
   const issuer = await stage();

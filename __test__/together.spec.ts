@@ -3,11 +3,8 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, test } from 'vitest';
 
 import { getUser, StackAuth, verifyJwt } from '../index.js';
-import { startIssuer, USER_ID } from './support/cache-issuer.js';
+import { startIssuer, times, USER_ID } from './support/cache-issuer.js';
 import { newSigner, sign } from './support/tokens.js';
-
-const times = <T>(count: number, make: (n: number) => T) =>
-  Array.from({ length: count }, (_, n) => make(n));
 
 describe('many calls at once', () => {
   test('each get the answer about their own token', async () => {

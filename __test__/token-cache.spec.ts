@@ -6,6 +6,7 @@ import { describe, expect, test, vi } from 'vitest';
 
 import { StackAuth, verifyJwt } from '../index.js';
 import { startIssuer } from './support/cache-issuer.js';
+import { peek } from './support/differential/peek.js';
 import { base64url, newSigner, type Signer, sign } from './support/tokens.js';
 
 /** Often enough for every way through the cache: new, remembered, and parsed on this thread. */
@@ -183,7 +184,7 @@ describe('a remembered token', () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();
     await often(() => verifyJwt(token, issuer.options));
-    const [header, payload, signature] = token.split('.') as [string, string, string];
+    const [header, , signature] = token.split('.');
     for (let at = 0; at < token.length; at += 7) {
       const changed = token[at] === 'A' ? 'B' : 'A';
       const text = token.slice(0, at) + changed + token.slice(at + 1);
@@ -191,8 +192,7 @@ describe('a remembered token', () => {
         status: 401,
       });
     }
-    const claims = JSON.parse(String(Buffer.from(payload, 'base64url')));
-    const forged = `${header}.${base64url({ ...claims, sub: 'mallory' })}.${signature}`;
+    const forged = `${header}.${base64url({ ...peek(token).claims, sub: 'mallory' })}.${signature}`;
     for (const error of await often(() => verifyJwt(forged, issuer.options).catch((e) => e))) {
       expect(error.code).toBe('ERR_JWS_SIGNATURE_VERIFICATION_FAILED');
     }

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { accessTokenFrom, getUser, StackAuth, verifyJwt } from '../index.js';
+import { peek } from './support/differential/peek.js';
 import { StandIn, sendJson, userOf } from './support/stand-in.js';
 import { newSigner, type Signer, serve, sign } from './support/tokens.js';
 
@@ -15,8 +16,7 @@ let claims: Record<string, unknown>;
 beforeAll(async () => {
   standIn = await StandIn.start();
   signer = newSigner('k');
-  const [, payload] = (await standIn.mint()).split('.');
-  claims = JSON.parse(String(Buffer.from(payload as string, 'base64url')));
+  claims = peek(await standIn.mint()).claims;
 });
 afterAll(() => standIn.close());
 

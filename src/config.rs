@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 use crate::claims::Policy;
 use crate::error::{Code, Error, Result};
-use crate::project::{AllowedUsers, Project};
+use crate::project::{Project, UserType};
 
 /// The cloud service answers on both, and a project can hold valid tokens of either.
 const CLOUD_BASES: [&str; 2] = ["https://api.stack-auth.com", "https://api.hexclave.com"];
@@ -63,7 +63,7 @@ pub struct Users {
     pub project_id: String,
     pub access: Access,
     pub publishable_client_key: Option<String>,
-    pub allowed: AllowedUsers,
+    pub allowed: UserType,
 }
 
 impl std::fmt::Debug for Users {
@@ -87,9 +87,9 @@ impl Config {
             None => CLOUD_BASES[0].to_owned(),
         };
         let allowed = match (options.allow_restricted, options.allow_anonymous) {
-            (_, true) => AllowedUsers::Anonymous,
-            (true, false) => AllowedUsers::Restricted,
-            (false, false) => AllowedUsers::Regular,
+            (_, true) => UserType::Anonymous,
+            (true, false) => UserType::Restricted,
+            (false, false) => UserType::Regular,
         };
         let project = Project {
             bases: issuer_bases(&base, &options.issuer_base_urls)?,

@@ -8,19 +8,13 @@ pub struct Project {
     pub id: String,
     /// The addresses whose `iss` counts, without a trailing slash.
     pub bases: Vec<String>,
-    pub allowed: AllowedUsers,
+    /// The last one that is allowed.
+    pub allowed: UserType,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UserType {
-    Regular,
-    Restricted,
-    Anonymous,
-}
-
-/// Each includes those before it: to Stack Auth an anonymous user is a restricted one.
+/// Whoever allows one allows those before it: to Stack Auth an anonymous user is a restricted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum AllowedUsers {
+pub enum UserType {
     Regular,
     Restricted,
     Anonymous,
@@ -55,17 +49,6 @@ impl UserType {
     }
 }
 
-impl AllowedUsers {
-    pub fn include(self, user_type: UserType) -> bool {
-        let needed = match user_type {
-            UserType::Regular => Self::Regular,
-            UserType::Restricted => Self::Restricted,
-            UserType::Anonymous => Self::Anonymous,
-        };
-        self >= needed
-    }
-}
-
 /// An `iss`, and what goes with it. No two of a project have the same `iss`.
 #[derive(Debug, Clone)]
 pub struct Issuer {
@@ -83,7 +66,7 @@ impl Project {
                 iss: user_type.issuer(base, &self.id).into(),
                 aud: Arc::clone(&aud),
                 user_type,
-                allowed: self.allowed.include(user_type),
+                allowed: user_type <= self.allowed,
             })
         };
         UserType::ALL.into_iter().flat_map(of_type).collect()
@@ -92,9 +75,9 @@ impl Project {
     /// The address in the docs has no query; unknown query keys are refused with a 400.
     pub fn jwks_url(&self, base: &str) -> String {
         let query = match self.allowed {
-            AllowedUsers::Regular => "",
-            AllowedUsers::Restricted => "?include_restricted=true",
-            AllowedUsers::Anonymous => "?include_anonymous=true",
+            UserType::Regular => "",
+            UserType::Restricted => "?include_restricted=true",
+            UserType::Anonymous => "?include_anonymous=true",
         };
         format!("{base}/api/v1/projects/{}/.well-known/jwks.json{query}", self.id)
     }

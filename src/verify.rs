@@ -31,22 +31,15 @@ pub struct Call {
     pub deadline: Millis,
 }
 
-/// A new token, whose signature is yet to be checked.
+/// A new token, whose signature is yet to be checked, and the keys for that; `None` if they must be waited for.
 #[derive(Debug)]
-pub enum Opened<'a> {
-    /// Under keys that are at hand.
-    WithKeys(UnverifiedJwt<'a>, Arc<Snapshot>),
-    /// Under keys that must be waited for.
-    Keyless(UnverifiedJwt<'a>),
-}
+pub struct Opened<'a>(UnverifiedJwt<'a>, Option<Arc<Snapshot>>);
 
 impl Opened<'_> {
     /// As [`UnverifiedJwt::verify`]; `None` if the keys must be waited for.
     pub fn verify(self) -> Result<Option<(VerifiedJwt, String)>> {
-        match self {
-            Self::WithKeys(jwt, snapshot) => jwt.verify(&snapshot.keys).map(Some),
-            Self::Keyless(_) => Ok(None),
-        }
+        let Self(jwt, snapshot) = self;
+        snapshot.map(|snapshot| jwt.verify(&snapshot.keys)).transpose()
     }
 }
 
@@ -80,7 +73,7 @@ impl Client {
         Call { current_date, deadline }
     }
 
-    pub fn remembered(&self) -> CacheStats {
+    pub fn token_cache_stats(&self) -> CacheStats {
         self.remembered.as_ref().map(|remembered| remembered.stats()).unwrap_or_default()
     }
 
@@ -147,13 +140,11 @@ impl Client {
         let jwt = UnverifiedJwt::parse(text, policy)?;
         admit(jwt.excluded_user_type(policy))?;
         let at_hand = self.keys.at_hand(jwt.kid(), *limits);
-        match at_hand.or_else(|| self.keys.at_hand(self.worth_asking(&jwt), *limits)) {
-            None => Ok(Opened::Keyless(jwt)),
-            Some(snapshot) => {
-                self.has_key(&snapshot, &jwt)?;
-                Ok(Opened::WithKeys(jwt, snapshot))
-            }
+        let at_hand = at_hand.or_else(|| self.keys.at_hand(self.worth_asking(&jwt), *limits));
+        if let Some(snapshot) = &at_hand {
+            self.require_key(snapshot, &jwt)?;
         }
+        Ok(Opened(jwt, at_hand))
     }
 
     /// The `kid` that a fetch may be made for: none, if the claims refuse the token whatever its signature and the
@@ -186,14 +177,13 @@ impl Client {
     }
 
     pub async fn verify(&self, text: &str, call: Call) -> Result<String> {
-        let (jwt, snapshot) = match self.open(text)? {
-            Opened::WithKeys(jwt, snapshot) => (jwt, snapshot),
-            Opened::Keyless(jwt) => {
-                let kid = self.worth_asking(&jwt);
-                let snapshot = self.key_set(kid, call.deadline).await?;
-                self.has_key(&snapshot, &jwt)?;
-                (jwt, snapshot)
-            }
+        let Opened(jwt, at_hand) = self.open(text)?;
+        let snapshot = if let Some(snapshot) = at_hand {
+            snapshot
+        } else {
+            let snapshot = self.key_set(self.worth_asking(&jwt), call.deadline).await?;
+            self.require_key(&snapshot, &jwt)?;
+            snapshot
         };
         self.accept(jwt.verify(&snapshot.keys)?, call.current_date)
     }
@@ -208,7 +198,7 @@ impl Client {
     ) -> Result<Arc<str>> {
         // Waiting for keys must leave time for the API, which can judge the token as well. It is not to judge
         // those for which the keys at hand are no good: whoever can invent a kid could have it asked.
-        let keys_decide = || self.keys.count_at_once(self.config.limits);
+        let keys_decide = || self.keys.is_usable_now(self.config.limits);
         let verified = if is_good {
             Ok(())
         } else {
@@ -237,7 +227,7 @@ impl Client {
         Ok(())
     }
 
-    fn has_key(&self, snapshot: &Snapshot, jwt: &UnverifiedJwt<'_>) -> Result<()> {
+    fn require_key(&self, snapshot: &Snapshot, jwt: &UnverifiedJwt<'_>) -> Result<()> {
         if snapshot.keys.select(jwt.kid()).next().is_some() {
             return Ok(());
         }

@@ -21,8 +21,6 @@ const root = path.resolve(import.meta.dirname, '..');
 const run = promisify(execFile);
 /** @param {string} name */
 const script = (name) => path.join(import.meta.dirname, name);
-/** What is told to children of a test runner is not for these. */
-const { NODE_OPTIONS, VITEST, ...env } = process.env;
 
 const TOKENS = 48;
 const MIB = 2 ** 20;
@@ -63,7 +61,7 @@ async function endOf(calls, end) {
   const child = spawn(
     process.execPath,
     [script('life-process.js'), JSON.stringify({ ...job, calls, end, delay })],
-    { env, stdio: ['ignore', 'pipe', 'pipe', 'pipe'], timeout: 5 * HANGS, killSignal: 'SIGKILL' },
+    { stdio: ['ignore', 'pipe', 'pipe', 'pipe'], timeout: 5 * HANGS, killSignal: 'SIGKILL' },
   );
   const [output, errors, pipe] = /** @type {import('node:stream').Readable[]} */ (
     child.stdio.slice(1)
@@ -135,7 +133,7 @@ async function ends(end, kinds, count) {
  */
 async function outputOf(name, input, timeout) {
   const command = [script(name), JSON.stringify(input)];
-  const { stdout } = await run(process.execPath, command, { env, timeout }).catch(
+  const { stdout } = await run(process.execPath, command, { timeout }).catch(
     ({ stderr, code, signal }) => ({ stdout: `${stderr}\nended by ${signal ?? code}` }),
   );
   return stdout.trim();

@@ -1,31 +1,20 @@
 // Verifies 200,000 tokens, of which a twenty-fifth fits into the cache, and prints what was seen.
 
-import { sign } from 'node:crypto';
 import { setImmediate as turn } from 'node:timers/promises';
 
 import { StackAuth } from '../../index.js';
-import { newSigner } from '../../stress/tokens.js';
+import { mint, newSigner } from '../../stress/tokens.js';
 
 const TOKENS = 200_000;
 const AT_ONCE = 500;
 const tokenCacheBytes = 16 * 2 ** 20;
 
-const { jwk, key } = newSigner('k');
+const signer = newSigner('k');
 const [projectId, baseUrl] = ['eviction', 'http://127.0.0.1:1'];
-const keys = { jwks: { keys: [jwk] }, uat: Date.now() };
-/** @param {object} content */
-const encode = (content) => Buffer.from(JSON.stringify(content)).toString('base64url');
-const header = encode({ alg: 'ES256', kid: 'k' });
-const exp = Math.floor(Date.now() / 1_000) + 600;
-const padding = 'x'.repeat(300);
+const keys = { jwks: { keys: [signer.jwk] }, uat: Date.now() };
 
 /** @param {number} n */
-function mint(n) {
-  const iss = `${baseUrl}/api/v1/projects/${projectId}`;
-  const input = `${header}.${encode({ iss, aud: projectId, sub: `${n}`, exp, padding })}`;
-  const signature = sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' });
-  return `${input}.${signature.toString('base64url')}`;
-}
+const mintNth = (n) => mint(signer, { projectId, baseUrl }, { sub: `${n}` });
 
 let wrong = 0;
 /**
@@ -38,10 +27,10 @@ async function verifyMany(count, client) {
     const { payload } = await client.verifyJwt(token);
     wrong += payload.sub === `${n}` ? 0 : 1;
   };
-  const first = mint(0);
+  const first = mintNth(0);
   await verify(first, 0);
   for (let start = 0; start < count; start += AT_ONCE) {
-    const tokens = Array.from({ length: AT_ONCE }, (_, at) => mint(start + at));
+    const tokens = Array.from({ length: AT_ONCE }, (_, at) => mintNth(start + at));
     await Promise.all(tokens.map((token, at) => verify(token, start + at)));
     await verify(tokens[0] ?? '', start); // twice more, so that it has a template too
     await verify(tokens[0] ?? '', start);

@@ -1,15 +1,12 @@
-import { randomUUID } from 'node:crypto';
-
 import { onTestFinished } from 'vitest';
 import { StandIn } from './stand-in.js';
 
 export const NOW = 1_800_000_000;
 export const ELSEWHERE = 'https://auth.example.com';
 
-/** A stand-in of the test's own. Ports come again, so only its project keeps its key cache apart. */
+/** A stand-in of the test's own. */
 export async function start() {
   const standIn = await StandIn.start();
-  standIn.projectId = `verify-spec-${randomUUID()}`;
   onTestFinished(() => standIn.close());
   return standIn;
 }

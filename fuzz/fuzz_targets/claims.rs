@@ -10,7 +10,7 @@ use serde_json::Value;
 use stack_auth_native::claims::{Claims, Policy};
 use stack_auth_native::error::{Code, Error};
 use stack_auth_native::payload::Payload;
-use stack_auth_native::project::{AllowedUsers, Project};
+use stack_auth_native::project::{Project, UserType};
 use stack_auth_native::token::Header;
 use stack_auth_native_fuzz::{bounded, value};
 
@@ -23,7 +23,7 @@ const USER_TYPES: [(&str, &str, bool, bool); 3] = [
 ];
 
 struct Options {
-    allowed: AllowedUsers,
+    allowed: UserType,
     tolerance: f64,
     now: f64,
 }
@@ -62,9 +62,9 @@ impl Options {
     fn read(line: &str) -> Self {
         let mut words = line.split(' ');
         let allowed = match words.next() {
-            Some("anonymous") => AllowedUsers::Anonymous,
-            Some("restricted") => AllowedUsers::Restricted,
-            _ => AllowedUsers::Regular,
+            Some("anonymous") => UserType::Anonymous,
+            Some("restricted") => UserType::Restricted,
+            _ => UserType::Regular,
         };
         let mut number = |default| {
             let number = words.next().and_then(|word| word.parse().ok());
@@ -107,7 +107,7 @@ impl Options {
 }
 
 fn is_accepted_by_wider_options(claims: &Claims, options: &Options) {
-    for allowed in [AllowedUsers::Restricted, AllowedUsers::Anonymous] {
+    for allowed in [UserType::Restricted, UserType::Anonymous] {
         for tolerance in [options.tolerance, options.tolerance * 2.0 + 1.0] {
             let wider = Options { allowed: allowed.max(options.allowed), tolerance, ..*options };
             assert_eq!(claims.validate(&wider.policy(), wider.now), Ok(()));

@@ -136,11 +136,7 @@ impl NativeClient {
         current_date: Option<f64>,
         abort: Option<&Abort>,
     ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
-        let text = match text::with(access_token, |text| {
-            // For a refusal on the spot.
-            self.client.open(text)?;
-            Ok(text.to_owned())
-        })? {
+        let text = match text::with(access_token, |text| Ok(text.to_owned()))? {
             Ok(text) => text,
             Err(error) => return Ok(Either::A(rejection(&self.client, error))),
         };

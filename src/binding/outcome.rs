@@ -100,7 +100,7 @@ impl From<&Client> for Stats {
                 refused: count(counts.refused()),
             },
             rejections: counts.rejections().map(|(code, n)| (code.as_str(), count(n))).collect(),
-            token_cache: client.remembered().into(),
+            token_cache: client.token_cache_stats().into(),
             user_cache: users::stats().into(),
         }
     }

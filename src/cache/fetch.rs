@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderMap, HeaderName, IF_NONE_MATCH};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
 
 use crate::error::{Code, Error, Result};
 use crate::http::{self, Fault};
@@ -39,7 +39,10 @@ pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
 
     let status = response.status();
     let max_age = max_age(response.headers());
-    let etag = text(response.headers(), &ETAG)
+    let etag = response
+        .headers()
+        .get(ETAG)
+        .and_then(|etag| etag.to_str().ok())
         // A larger one may be refused when it is sent back.
         .filter(|etag| etag.len() <= MAX_ETAG_BYTES)
         .map(str::to_owned);
@@ -91,16 +94,13 @@ fn refusal(status: StatusCode) -> Error {
     )
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
-    headers.get(name)?.to_str().ok()
-}
-
 /// RFC 9111 section 5.2.2. What must not be stored is stored for the shortest time there is.
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
-    let directives = text(headers, &CACHE_CONTROL)?.split(',').map(str::trim);
-    directives
+    let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
+    lines
+        .flat_map(|line| line.split(','))
         .filter_map(|directive| {
-            let directive = directive.to_ascii_lowercase();
+            let directive = directive.trim().to_ascii_lowercase();
             if directive == "no-store" || directive == "no-cache" {
                 return Some(Duration::ZERO);
             }
@@ -128,6 +128,11 @@ mod tests {
             assert_eq!(max_age(&headers), seconds.map(Duration::from_secs), "{value}");
         }
         assert_eq!(max_age(&HeaderMap::new()), None);
+        let mut headers = HeaderMap::new();
+        for line in ["public", "max-age=45"] {
+            headers.append(CACHE_CONTROL, line.parse().unwrap());
+        }
+        assert_eq!(max_age(&headers), Some(Duration::from_secs(45)));
     }
 
     #[test]

@@ -106,7 +106,7 @@ impl KeyCache {
     }
 
     /// Whether the keys at hand count without a wait, whatever may be missing among them.
-    pub fn count_at_once(&self, limits: Limits) -> bool {
+    pub fn is_usable_now(&self, limits: Limits) -> bool {
         let action = self.lock().decide(&Kid::NotText, Duration::ZERO, limits);
         matches!(action, Action::Use(set) | Action::UseAndRefresh(set) if !set.keys.is_empty())
     }

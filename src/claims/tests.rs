@@ -1,12 +1,12 @@
 use super::*;
 use crate::payload::Payload;
-use crate::project::{AllowedUsers, Project};
+use crate::project::{Project, UserType};
 use crate::token::Header;
 
 const NOW: f64 = 1_800_000_000.0;
 const BASE: &str = "https://api.example.com";
 
-fn policy(allowed: AllowedUsers) -> Policy {
+fn policy(allowed: UserType) -> Policy {
     let project = Project { id: "p1".into(), bases: vec![BASE.into()], allowed };
     Policy { issuers: project.issuers(), clock_tolerance: 0.0 }
 }
@@ -33,12 +33,12 @@ fn check(json: &str, policy: &Policy) -> Result<()> {
 
 #[track_caller]
 fn accepts(more: &str) {
-    assert_eq!(check(&claims(more), &policy(AllowedUsers::Regular)), Ok(()), "{more}");
+    assert_eq!(check(&claims(more), &policy(UserType::Regular)), Ok(()), "{more}");
 }
 
 #[track_caller]
 fn refuses(more: &str, claim: &str, reason: Reason) {
-    let error = check(&claims(more), &policy(AllowedUsers::Regular)).unwrap_err();
+    let error = check(&claims(more), &policy(UserType::Regular)).unwrap_err();
     let expired = claim == "exp" && reason == Reason::CheckFailed;
     let code = if expired { Code::JwtExpired } else { Code::JwtClaimValidationFailed };
     assert_eq!((error.code, error.context.claim), (code, Some(claim)), "{more}: {error:?}");
@@ -55,7 +55,7 @@ fn a_good_token_is_good() {
 fn four_claims_are_required() {
     for claim in ["iss", "aud", "sub", "exp"] {
         let json = claims("").replace(&format!("\"{claim}\":"), "\"other\":");
-        let error = check(&json, &policy(AllowedUsers::Regular)).unwrap_err();
+        let error = check(&json, &policy(UserType::Regular)).unwrap_err();
         assert_eq!(
             (error.context.claim, error.context.reason),
             (Some(claim), Some(Reason::Missing))
@@ -89,7 +89,7 @@ fn a_token_expires_at_exp() {
     refuses(r#","exp":1800000000"#, "exp", Reason::CheckFailed);
     refuses(r#","exp":-1"#, "exp", Reason::CheckFailed);
     accepts(r#","exp":1800000000.1"#);
-    let tolerant = Policy { clock_tolerance: 5.0, ..policy(AllowedUsers::Regular) };
+    let tolerant = Policy { clock_tolerance: 5.0, ..policy(UserType::Regular) };
     assert!(check(&claims(r#","exp":1799999996"#), &tolerant).is_ok());
     assert!(check(&claims(r#","exp":1799999995"#), &tolerant).is_err());
 }
@@ -98,7 +98,7 @@ fn a_token_expires_at_exp() {
 fn a_token_begins_at_nbf() {
     accepts(r#","nbf":1800000000"#);
     refuses(r#","nbf":1800000001"#, "nbf", Reason::CheckFailed);
-    let tolerant = Policy { clock_tolerance: 1.0, ..policy(AllowedUsers::Regular) };
+    let tolerant = Policy { clock_tolerance: 1.0, ..policy(UserType::Regular) };
     assert!(check(&claims(r#","nbf":1800000001"#), &tolerant).is_ok());
 }
 
@@ -115,7 +115,7 @@ fn flags_may_not_contradict_the_audience() {
     let user = |kind: &str, aud: &str, flags: &str| {
         let iss = format!("{BASE}/api/v1/projects{kind}/p1");
         let json = format!(r#"{{"iss":"{iss}","aud":"{aud}","sub":"u","exp":1800000001{flags}}}"#);
-        check(&json, &policy(AllowedUsers::Anonymous)).map_err(|error| error.context.claim)
+        check(&json, &policy(UserType::Anonymous)).map_err(|error| error.context.claim)
     };
     for (kind, aud, anonymous, restricted) in [
         ("", "p1", false, false),
@@ -144,17 +144,17 @@ fn an_excluded_user_type_shows_before_any_key_is_needed() {
         parse(json, &policy).unwrap().excluded_user_type(&policy)
     };
     let found = |allowed| excluded(&payload, allowed);
-    assert_eq!(found(AllowedUsers::Regular), Some(UserType::Anonymous));
-    assert_eq!(found(AllowedUsers::Restricted), Some(UserType::Anonymous));
-    assert_eq!(found(AllowedUsers::Anonymous), None);
-    assert_eq!(excluded(&claims(""), AllowedUsers::Regular), None);
+    assert_eq!(found(UserType::Regular), Some(UserType::Anonymous));
+    assert_eq!(found(UserType::Restricted), Some(UserType::Anonymous));
+    assert_eq!(found(UserType::Anonymous), None);
+    assert_eq!(excluded(&claims(""), UserType::Regular), None);
     let mixed = payload.replace("p1:anon", "p1:restricted");
-    assert_eq!(excluded(&mixed, AllowedUsers::Regular), None);
+    assert_eq!(excluded(&mixed, UserType::Regular), None);
 }
 
 #[test]
 fn the_texts_of_a_policy_are_taken_over_where_they_are_the_same() {
-    let policy = policy(AllowedUsers::Restricted);
+    let policy = policy(UserType::Restricted);
     let has_texts_of = |issuer: &Issuer, claims: &Claims| {
         let iss = matches!(&claims.iss, Claim::Is(iss) if Arc::ptr_eq(iss, &issuer.iss));
         let aud =

@@ -11,7 +11,7 @@ use crate::config::{Access, Users};
 use crate::error::{Code, Error, Result};
 use crate::flight::Deadline;
 use crate::http::{self, Fault};
-use crate::project::AllowedUsers;
+use crate::project::UserType;
 
 const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 const MAX_TRIES: u32 = 3;
@@ -63,9 +63,9 @@ fn headers(users: &Users, token: &str) -> Result<HeaderMap> {
         Access::Server { secret } => ("server", Some(secret.as_str())),
     };
     let allowed = match users.allowed {
-        AllowedUsers::Regular => None,
-        AllowedUsers::Restricted => Some("x-stack-allow-restricted-user"),
-        AllowedUsers::Anonymous => Some("x-stack-allow-anonymous-user"),
+        UserType::Regular => None,
+        UserType::Restricted => Some("x-stack-allow-restricted-user"),
+        UserType::Anonymous => Some("x-stack-allow-anonymous-user"),
     };
     let pairs = [
         ("x-stack-access-type", Some(access_type)),

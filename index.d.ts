@@ -14,7 +14,7 @@
  * expiry in the background. Once they are there, a bad token costs no request, unless it is one of this
  * project by its claims, and its `kid` is not among them.
  *
- * Always rejects with a {@link StackAuthError}, or with an `AbortError` if `signal` was aborted:
+ * A rejection is always a {@link StackAuthError}, or an `AbortError` if `signal` was aborted:
  * - status 401: `ERR_JWT_EXPIRED`, `ERR_JWT_CLAIM_VALIDATION_FAILED`, `ERR_JWT_INVALID`,
  *   `ERR_JWS_INVALID`, `ERR_JWS_SIGNATURE_VERIFICATION_FAILED`, `ERR_JOSE_ALG_NOT_ALLOWED`,
  *   `ERR_JOSE_NOT_SUPPORTED`, `ERR_JWKS_NO_MATCHING_KEY`
@@ -41,7 +41,7 @@ export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Prom
  * count, and none can be had, the API is asked all the same. On 429, 5xx and connection errors there are up to two more
  * tries within `timeout`, honouring `Retry-After`.
  *
- * Always rejects with a {@link StackAuthError}, or with an `AbortError` if `signal` was aborted:
+ * A rejection is always a {@link StackAuthError}, or an `AbortError` if `signal` was aborted:
  * - status 401: the codes of {@link verifyJwt}, and `ERR_USER_UNAUTHENTICATED` if the API says that
  *   there is no such user or that the token is bad
  * - status 403: `ERR_USER_TYPE_NOT_ALLOWED`
@@ -63,7 +63,7 @@ export function getUser(accessToken: string, options?: GetUserOptions): Promise<
 /**
  * Finds the access token of a request, wherever a Stack Auth client may have put it:
  *
- * 1. `x-stack-access-token: <token>`, as in Stack Auth's docs
+ * 1. `x-stack-access-token: <token>`, as in Stack Auth's docs, or `x-hexclave-access-token`
  * 2. `Authorization: Bearer stackauth_…` or `hexclave_…`, as its SDK sends: base64 or base64url of the
  *    JSON `{ "accessToken": … }`
  * 3. `Authorization: Bearer <token>` (RFC 6750 section 2.1)
@@ -77,13 +77,14 @@ export function getUser(accessToken: string, options?: GetUserOptions): Promise<
  * verified yet**: that is for {@link verifyJwt}.
  *
  * @param request A Fetch `Request` or `Headers`, Node's `IncomingMessage`, whatever else has `headers`, or
- *   an object of headers, with names in any case. Nothing else of it is read.
+ *   an object of headers, with names in any case. Give Node's own request if you can (`request.raw` in
+ *   Fastify): if `Authorization` comes twice, `headers` have the first alone, and its `rawHeaders` have both.
  * @returns The token, without `Bearer`; `undefined` if there is none.
  * @throws {@link StackAuthError}
  * - `ERR_TOKEN_AMBIGUOUS` (400): several tokens that differ (`invalid_request` in RFC 6750 section 3.1)
  * - `ERR_JWS_INVALID` (401): base64, JSON or percent-encoding that cannot be read, an `accessToken` that is
  *   no text, or either longer than 64 Ki characters. What is broken is not taken for nothing.
- * - `ERR_CONFIG` (500): no request, an unknown option
+ * - `ERR_CONFIG` (500): no request, or what has one as a member (Hono's context, say); an unknown option
  *
  * @example
  * ```ts
@@ -139,14 +140,15 @@ export class StackAuth {
    * say. Keys that still count by `staleIfError` will do. The secret key has no part in it.
    *
    * Rejects like {@link verifyJwt} does when there are no keys to be had: with `ERR_CONFIG` (500) if Stack
-   * Auth does not know the project, and with `ERR_JWKS_…` (503).
+   * Auth does not know the project, and with `ERR_JWKS_…` (503); with an `AbortError` if the client's `signal` was
+   * aborted.
    */
   warmUp(): Promise<void>;
 
   /**
    * The key set and when it was fetched, to be kept somewhere and handed to the option `keys`
    * after a cold start; `undefined` as long as there is none, or none with a usable key. It can be serialised
-   * as JSON. Who can write where it is kept can forge users.
+   * as JSON. Anyone who can write to it can impersonate any user.
    *
    * @example
    * ```ts
@@ -220,7 +222,7 @@ export interface VerifyJwtOptions {
   allowAnonymous?: boolean | undefined;
 
   /**
-   * Seconds by which `exp` and `nbf` may be off.
+   * Seconds by which `exp` and `nbf` may be off, at least 0.
    *
    * @defaultValue `0`, as in Stack Auth's own backend
    */
@@ -235,7 +237,7 @@ export interface VerifyJwtOptions {
   currentDate?: Date | undefined;
 
   /**
-   * Milliseconds for the whole call's network part; a fetch of keys gets 10 s at the most. At least 1,
+   * Milliseconds for the whole call's network part; a fetch of keys and the making of a connection get 10 s at the most. At least 1,
    * and like all milliseconds here at most 2,147,483,647.
    *
    * @defaultValue `5000`
@@ -275,7 +277,7 @@ export interface VerifyJwtOptions {
    * Bytes of native memory for tokens whose signature was found good, so that it need not be checked
    * again; everything else is, at each call. All who name the same number share them, in all threads
    * of the process; each thread keeps parsed payloads besides, in about half of that. 0 turns
-   * it off.
+   * it off, and 64 GiB are the most.
    *
    * @defaultValue `16_777_216`
    */
@@ -362,7 +364,7 @@ export interface AccessTokenClaims {
   exp: number;
   /** When the token was issued, in seconds since 1970. */
   iat?: number;
-  /** Before when the token does not count, in seconds since 1970. Stack Auth sets none. */
+  /** The time before which the token is not valid, in seconds since 1970. Stack Auth sets none. */
   nbf?: number;
   /** The project's id. */
   project_id?: string;
@@ -550,17 +552,17 @@ export interface CacheStats {
   hits: number;
   /** Lookups that did not. */
   misses: number;
-  /** What is in it. */
+  /** How many entries it holds. */
   entries: number;
-  /** How much memory that takes. */
+  /** Bytes that they take, more or less. */
   bytes: number;
-  /** How much it may take; 0 if the cache is off. */
+  /** Bytes that they may take; 0 if the cache is off. */
   maxBytes: number;
 }
 
 /**
  * The message of the channel `stack-auth-native:keys:refresh` of `node:diagnostics_channel`: a fetch of
- * keys brought a set, or that there is no newer one. Each thread that has loaded the package is told of each
+ * keys brought a set, or the answer that it has not changed (304). Each thread that has loaded the package is told of each
  * fetch of the process. Without a subscriber a channel costs next to nothing.
  *
  * @example
@@ -687,7 +689,8 @@ export class StackAuthError extends Error {
   /** The HTTP status to answer with: 400, 401 or 403 (caller), 500 (operator), 503 (service). */
   readonly status: 400 | 401 | 403 | 500 | 503;
   /**
-   * The HTTP headers to answer with. Express and Fastify do so by themselves.
+   * The HTTP headers to answer with. Express and Fastify do so by themselves, but tell the caller the message too:
+   * Express unless `NODE_ENV` is `production`, Fastify always. Answer by an error handler.
    *
    * - 400, 401, 403: `WWW-Authenticate: Bearer` with `error` and `error_description` (RFC 6750 section 3),
    *   but with neither for `ERR_TOKEN_MISSING`. The description is a fixed text for each code.

@@ -102,8 +102,8 @@ export interface StackAuthStandIn {
   set clock(date: Date | undefined);
 
   /**
-   * Signs a user in, with a new session. One that is there already, by `user` or by `email`, takes on
-   * what is given besides; else there is a new one.
+   * Signs a user in, with a new session. An existing user, by `user` or by `email`, is updated with what is
+   * given besides; otherwise a new one is created.
    *
    * @throws `TypeError` on an unknown option, a `user` that is not there, or an unknown user type
    *
@@ -126,7 +126,8 @@ export interface StackAuthStandIn {
    * Signs with new keys from now on. As in the service, the keys before them stay published, and
    * those before these go.
    *
-   * @param options `withdraw: true` withdraws all old keys at once, and with them the tokens
+   * @param options `withdraw: true` withdraws all old keys at once. Their tokens are refused from the next
+   *   fetch of keys on: `cacheMaxAge: 0` makes each call fetch them.
    *
    * @throws `TypeError` on an unknown option
    */

@@ -217,6 +217,7 @@ class StackAuthStandIn {
       user = newUser(clock.getTime());
       user.primary_email = fields.is_anonymous ? null : `user-${user.id.slice(0, 8)}@example.com`;
     }
+    users.delete(user.id); // `fields` may give it another.
     Object.assign(user, { last_active_at_millis: clock.getTime() }, fields);
     users.set(user.id, user);
     return user;

@@ -229,6 +229,11 @@ describe('tokens in several places', () => {
       { 'x-stack-access-token': `${TOKEN}, ${TOKEN}` },
     ],
     [
+      'a header whose last two agree',
+      { 'x-stack-access-token': `${TOKEN}, ${OTHER}, ${OTHER}` },
+      { 'x-stack-access-token': `${TOKEN}, ${TOKEN}, ${TOKEN}` },
+    ],
+    [
       'a header that came twice, in an array',
       { authorization: [`Bearer ${TOKEN}`, `bearer  ${OTHER}`] },
       { authorization: [`Bearer ${TOKEN}`, `bearer  ${TOKEN}`, 'Basic YTpi'] },

@@ -59,6 +59,24 @@ test('each fetch of keys is told of, when it succeeds and when it fails', async 
   expect(ofUrl(refreshes, url)).toHaveLength(1);
 });
 
+test('who listens for keys alone hears of no failure', async () => {
+  const refreshes = listen('stack-auth-native:keys:refresh');
+  const issuer = await startIssuer();
+  const client = new StackAuth({ ...issuer.options, cacheMaxAge: 1, staleIfError: 0 });
+  const { url } = client.stats().keys;
+  answerKeys(issuer, status(500));
+  await expect(client.warmUp()).rejects.toThrow();
+  issuer.intercept = undefined;
+  await until(() =>
+    client.warmUp().then(
+      () => true,
+      () => false,
+    ),
+  );
+  await until(() => ofUrl(refreshes, url).length > 0);
+  expect(ofUrl(refreshes, url).filter(({ kids }) => !kids)).toEqual([]);
+});
+
 test('a package that is loaded again is told once, and one fetch fails once', async () => {
   const require = createRequire(import.meta.url);
   for (const file of Object.keys(require.cache)) {

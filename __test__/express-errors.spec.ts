@@ -271,6 +271,25 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
     );
   });
 
+  test('Retry-After of the API has nothing to do with when keys are fetched', async () => {
+    using _console = silence();
+    const issuer = await startIssuer();
+    const client = new StackAuth(issuer.options);
+    await client.warmUp();
+    await refuseConnections(issuer);
+    const stats = { ...client.stats(), keys: { ...client.stats().keys, nextAttemptIn: 77_000 } };
+    Object.defineProperty(client, 'stats', { value: () => stats });
+    const app = express();
+    app.get('/', requireUser({ client, fetchUser: true }), (_request, response) => {
+      response.json('in');
+    });
+    app.use(authErrorHandler());
+    const ask = await serve(app);
+    const { body, headers } = await ask('/', withToken(await issuer.mint()));
+    expect(body.error).toBe('ERR_API_UNAVAILABLE');
+    expect(headers['retry-after']).toBe('5');
+  });
+
   test('what goes wrong in a handler has the same answer', async () => {
     using _console = silence();
     const issuer = await startIssuer();

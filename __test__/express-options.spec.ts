@@ -9,6 +9,7 @@ describe('a mistake in the options', () => {
     [{ ...options, fetchUser: 'yes' }, 'fetchUser must be a boolean, found string'],
     [{ ...options, cookies: 1 }, 'cookies must be a boolean, found number'],
     [{ client: {} }, 'client must be a StackAuth, found object'],
+    [{ client: { verifyJwt() {} } }, 'client must be a StackAuth, found object'],
     [{ ...options, client: new StackAuth(options) }, 'so these do not count: projectId'],
     [{ ...options, timeout: -1 }, 'timeout'],
     [{ ...options, fetchUser: true }, 'fetchUser needs secretServerKey'],
@@ -22,4 +23,18 @@ describe('a mistake in the options', () => {
       );
     }
   });
+});
+
+test.each<[string, any]>([
+  [
+    'fetchUser of a client that has no secret',
+    { projectId: 'p', accessType: 'client', fetchUser: true },
+  ],
+  [
+    'an option that is undefined, beside a client',
+    { client: new StackAuth({ projectId: 'p' }), baseUrl: undefined },
+  ],
+])('no mistake is %s', (_what, options) => {
+  expect(requireUser(options)).toBeTypeOf('function');
+  expect(optionalUser(options)).toBeTypeOf('function');
 });

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-import { describe, expect, test } from 'vitest';
+import { afterEach, describe, expect, test, vi } from 'vitest';
 import { authErrorHandler, getAuth, optionalUser, requireUser } from '../express.js';
 import { StackAuth, StackAuthError } from '../index.js';
 import { startIssuer, USER_ID } from './support/cache-issuer.ts';
@@ -22,6 +22,8 @@ const COOKIES: typeof HEADERS = [
   ['the cookie hexclave-access', (token) => ({ Cookie: `a=b; hexclave-access=${cookie(token)}` })],
   ['the cookie stack-access', (token) => ({ Cookie: `stack-access=${cookie(token)}; a=b` })],
 ];
+
+afterEach(() => vi.unstubAllEnvs());
 
 describe.each(EXPRESSES)('in %s', (_version, express) => {
   /** Tells who called, as both ways to ask have it. */
@@ -224,6 +226,37 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
       expect(await required('/', headers)).toMatchObject({ status: 401 });
       const optional = await serve(appOf(first, optionalUser(issuer.options)));
       expect(await optional('/', headers)).toMatchObject({ status: 200, body: {} });
+      const wants = (request: any, response: any) => response.json(getAuth(request).userId);
+      const asks = await serve(appOf(first, optionalUser(issuer.options), wants));
+      expect(await asks('/', headers)).toMatchObject({ status: 401 });
+    });
+
+    test('count by an option that the first does not have', async () => {
+      const [issuer, other] = [await startIssuer(), await startIssuer()];
+      vi.stubEnv('HEXCLAVE_PROJECT_ID', issuer.projectId);
+      vi.stubEnv('HEXCLAVE_API_URL', issuer.url);
+      const headers = withToken(await issuer.mint());
+      const client = new StackAuth(other.options);
+      const ask = await serve(appOf(requireUser(), requireUser({ client })));
+      expect(await ask('/', headers)).toMatchObject({ status: 401 });
+    });
+
+    test('leave nothing of the first to error handlers where the second cannot read a token', async () => {
+      const issuer = await startIssuer();
+      const app = express();
+      const spoil = (request: any, _response: unknown, next: () => void) => {
+        request.headers['x-stack-auth'] = '{';
+        next();
+      };
+      app.use(requireUser(issuer.options), spoil, requireUser(issuer.options));
+      app.use((error: any, request: any, response: any, _next: unknown) => {
+        expect(() => getAuth(request)).toThrow(expect.objectContaining({ status: 401 }));
+        response.json(error.code);
+      });
+      const ask = await serve(app);
+      expect(await ask('/', withToken(await issuer.mint()))).toMatchObject({
+        body: 'ERR_JWS_INVALID',
+      });
     });
   });
 

@@ -13,7 +13,7 @@ import {
   timed,
   withKid,
 } from './support/cache-issuer.js';
-import { type Response, type StandIn, userOf } from './support/stand-in.js';
+import { type Response, type StandIn, sendJson, userOf } from './support/stand-in.js';
 
 const UNAVAILABLE = { code: 'ERR_API_UNAVAILABLE', status: 503, retryable: true };
 const LIMITED = { code: 'ERR_API_RATE_LIMITED', status: 503, retryable: true };
@@ -51,6 +51,9 @@ describe('a bad token is refused without a request for the user:', () => {
     const error = await failure(getUser(await mint(issuer), issuer.options));
     expect(error).toMatchObject({ code, retryable: false });
     expect(error.status).toBe(code === 'ERR_USER_TYPE_NOT_ALLOWED' ? 403 : 401);
+    expect(issuer.userRequests).toBe(0);
+    const unkept = { ...issuer.options, cacheMaxAge: 0, staleIfError: 0 };
+    expect(await failure(getUser(await mint(issuer), unkept))).toMatchObject({ code });
     expect(issuer.userRequests).toBe(0);
   });
 
@@ -106,6 +109,15 @@ describe('where no keys are to be had, the API is asked all the same', () => {
     answer(issuer, 'jwks', hang);
     const options = { ...issuer.options, timeout: 1_000 };
     expect(await getUser(await issuer.mint(), options)).toEqual(userOf());
+  });
+
+  test('because there was no key in the set, and now there is none to be had', async () => {
+    const issuer = await startIssuer();
+    answer(issuer, 'jwks', (_request, response) => sendJson(response, 200, { keys: [] }));
+    await failure(verifyJwt(await issuer.mint(), issuer.options));
+    await sleep(1_100); // An empty set counts for a second.
+    answer(issuer, 'jwks', status(503));
+    expect(await getUser(await issuer.mint(), issuer.options)).toEqual(userOf());
   });
 
   test('but not where keys are at hand and the token has none of them', async () => {

@@ -180,6 +180,15 @@ describe('a rotation', () => {
     }
   });
 
+  test('is noticed for a token with an nbf, too', async () => {
+    const issuer = await startIssuer();
+    await verifyJwt(await issuer.mint(), issuer.options);
+    issuer.rotate();
+    const nbf = Math.floor(Date.now() / 1_000) - 60;
+    await verifyJwt(await issuer.mint({ claims: { nbf } }), issuer.options);
+    expect(issuer.jwksRequests).toBe(2);
+  });
+
   test('that withdraws the old key is final with the next refresh', async () => {
     const issuer = await startIssuer();
     const old = await issuer.mint();
@@ -269,6 +278,18 @@ describe('an ETag', () => {
     const sent = issuer.requests.map(({ headers }) => headers['if-none-match']);
     expect(sent).toEqual([undefined, '"1"', '"1"', '"1"', '"2"']);
     expect(client.stats().keys).toMatchObject({ fetches: 5, failedFetches: 0 });
+  });
+
+  test('that is larger than a header should be is not sent back', async () => {
+    const issuer = await startIssuer();
+    answerKeys(issuer, async (_request, response) =>
+      sendJson(response, 200, await issuer.keySet(), { etag: `"${'x'.repeat(2_048)}"` }),
+    );
+    for (const options of times(2, () => ({ ...issuer.options, cacheMaxAge: 0 }))) {
+      await verifyJwt(await issuer.mint(), options);
+    }
+    const sent = issuer.requests.map(({ headers }) => headers['if-none-match']);
+    expect(sent).toEqual([undefined, undefined]);
   });
 
   test('that was never given makes a 304 nonsense', async () => {

@@ -131,6 +131,35 @@ describe('options', () => {
     },
   );
 
+  test('are read at each call, whatever has changed inside of them', async () => {
+    const expired = await standIn.mint({ expiresIn: -60 });
+    const options = { ...standIn.options, currentDate: new Date(Date.now() - 120_000) };
+    await expect(verifyJwt(expired, options)).resolves.toBeDefined();
+    options.currentDate.setTime(Date.now());
+    await expect(verifyJwt(expired, options)).rejects.toMatchObject({ code: 'ERR_JWT_EXPIRED' });
+
+    const foreign = await standIn.mint({ base: 'https://elsewhere.example' });
+    const further = { ...standIn.options, issuerBaseUrls: ['https://elsewhere.example'] };
+    await expect(verifyJwt(foreign, further)).resolves.toBeDefined();
+    further.issuerBaseUrls.length = 0;
+    await expect(verifyJwt(foreign, further)).rejects.toMatchObject({ claim: 'iss' });
+  });
+
+  test('of the environment count as they are at the call', async () => {
+    const { projectId, baseUrl } = standIn.options;
+    vi.stubEnv('HEXCLAVE_API_URL', 'http://127.0.0.1:9');
+    const wrong = verifyJwt(token, { projectId, timeout: 500 });
+    await expect(wrong).rejects.toBeInstanceOf(StackAuthError);
+    vi.stubEnv('HEXCLAVE_API_URL', baseUrl);
+    await expect(verifyJwt(token, { projectId, timeout: 500 })).resolves.toBeDefined();
+    vi.stubEnv('HEXCLAVE_PROJECT_ID', 'another');
+    const given = { projectId: undefined, baseUrl };
+    await expect(verifyJwt(token, given)).rejects.toBeInstanceOf(StackAuthError);
+    vi.stubEnv('HEXCLAVE_PROJECT_ID', '');
+    vi.stubEnv('NEXT_PUBLIC_HEXCLAVE_PROJECT_ID', projectId);
+    await expect(verifyJwt(token, given)).resolves.toBeDefined();
+  });
+
   test('are told apart, whatever a polluted prototype makes of them as JSON', async () => {
     const elsewhere = 'https://elsewhere.example';
     const foreign = await standIn.mint({ base: elsewhere });

@@ -30,6 +30,45 @@ describe('many calls at once', () => {
     }
   });
 
+  test('each get the error of their own token', async () => {
+    const issuer = await startIssuer();
+    const client = new StackAuth({ ...issuer.options, tokenCacheBytes: 0 });
+    await client.warmUp();
+    const good = await issuer.mint();
+    const kinds = [
+      [good, undefined],
+      [await issuer.mint({ expiresIn: -60 }), 'ERR_JWT_EXPIRED'],
+      [good.replace(/.{6}$/, 'AAAAAA'), 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED'],
+      [await issuer.mint({ type: 'anonymous' }), 'ERR_USER_TYPE_NOT_ALLOWED'],
+      ['nonsense', 'ERR_JWS_INVALID'],
+    ] as const;
+    const calls = times(100, (n) => kinds[n % kinds.length]!);
+    const codes = await Promise.all(
+      calls.map(([token]) =>
+        client.verifyJwt(token).then(
+          () => undefined,
+          ({ code }) => code,
+        ),
+      ),
+    );
+    expect(codes).toEqual(calls.map(([, code]) => code));
+  });
+
+  test('wait for keys together with others that need not', async () => {
+    const [warm, cold] = [await startIssuer(), await startIssuer()];
+    const client = new StackAuth(warm.options);
+    await client.warmUp();
+    const tokens = await Promise.all(times(4, () => warm.mint()));
+    const token = await cold.mint();
+    const [, late, ...others] = await Promise.all([
+      client.verifyJwt(tokens[0]!),
+      verifyJwt(token, cold.options),
+      ...tokens.map((other) => client.verifyJwt(other)),
+    ]);
+    expect(late.payload.iss).toContain(cold.url);
+    expect(others).toHaveLength(4);
+  });
+
   test('each get a payload and a header of their own', async () => {
     const issuer = await startIssuer();
     const key = newSigner('k');

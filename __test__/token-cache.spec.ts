@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { createRequire } from 'node:module';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -71,6 +72,42 @@ describe('a remembered token', () => {
         expect(payload).toStrictEqual(JSON.parse(json));
       }
     }
+  });
+
+  test('has the header of its own, where it differs from the one before', async () => {
+    const issuer = await startIssuer();
+    const [one, other] = [newSigner('one'), newSigner('other')];
+    const keys = { jwks: { keys: [{ ...one.jwk }, { ...other.jwk }] }, uat: Date.now() };
+    const client = new StackAuth({ ...issuer.options, keys });
+    const iss = `${issuer.url}/api/v1/projects/${issuer.projectId}`;
+    const exp = Math.floor(Date.now() / 1_000) + 60;
+    const claims = { iss, aud: issuer.projectId, sub: 's', exp };
+    for (const [signer, more] of [
+      [one, {}],
+      [other, {}],
+      [one, { nested: { list: [1] } }],
+    ] as const) {
+      const header = { ...headerOf(signer), ...more };
+      const token = sign(header, claims, signer);
+      for (const { protectedHeader } of await often(() => client.verifyJwt(token))) {
+        expect(protectedHeader).toEqual(header);
+        (protectedHeader.nested as any)?.list.push(2);
+      }
+    }
+  });
+
+  test('is judged by the time of the call, also where nothing is kept of its payload', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint({ expiresIn: -60 });
+    const currentDate = new Date(Date.now() - 120_000);
+    const client = new StackAuth(issuer.options);
+    const { Templates } = createRequire(import.meta.url)('../lib/templates.js');
+    const copy = vi.spyOn(Templates.prototype, 'copy').mockReturnValue(undefined);
+    for (const { payload } of await often(() => client.verifyJwt(token, { currentDate }))) {
+      expect(payload.iss).toContain(issuer.url);
+    }
+    expect(copy).toHaveBeenCalled();
+    copy.mockRestore();
   });
 
   test('is not parsed again, and neither are all others that are remembered', async () => {

@@ -121,7 +121,9 @@ for (const { row, figures, needs } of rows) {
     console.log(`  ${who.padEnd(32)}${round(figure).padStart(8)}${ratio.padStart(12)}`);
   }
   for (const { against, ratio, least, most, limit, holds } of needs) {
-    const what = against ? `${round(ratio)} × of ${against}, at least ${least}` : `at most ${most}`;
+    const what = against
+      ? `${ratio.toFixed(3)} × of ${against}, at least ${least}`
+      : `at most ${most}`;
     const bound = limit ? `; the limit is ${round(limit)}` : '';
     console.log(`  ${holds ? '✓' : '✗ SHORT:'} ${what}${bound}`);
   }

@@ -19,8 +19,8 @@ export function table({ date, machine, versions, bareSignatureCheck, rows }) {
       .filter(({ holds }) => !holds)
       .map(({ against, ratio, least, most, limit }) => {
         const found = against
-          ? `${round(ratio ?? Number.NaN)} × of ${against}, and should be ${least} ×`
-          : `${round(figures.ours ?? Number.NaN)}, and should be at most ${most}`;
+          ? `${ratio?.toFixed(3)} × of ${against}, and should be ${least} ×`
+          : `${figures.ours?.toFixed(3)}, and should be at most ${most}`;
         return `- ${row}: ${found}${limit ? `; the limit is ${round(limit)}` : ''}`;
       }),
   );

@@ -81,7 +81,7 @@ export function createServer(stack) {
   return app;
 }
 
-/** @type {ErrorRequestHandler} */
+/** With the message, which nobody but a demonstration should tell the caller. @type {ErrorRequestHandler} */
 const answerErrors = (error, _request, response, next) => {
   if (!(error instanceof StackAuthError)) {
     next(error);

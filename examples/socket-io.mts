@@ -15,7 +15,8 @@ io.use(async (socket, next) => {
     const { payload } = await stackAuth.verifyJwt(accessToken ?? '');
     socket.data.userId = payload.sub;
     // A connection lasts no longer than its token.
-    const expiry = setTimeout(() => socket.disconnect(), payload.exp * 1_000 - Date.now());
+    const left = Math.min(payload.exp * 1_000 - Date.now(), 2 ** 31 - 1); // all that a timer takes
+    const expiry = setTimeout(() => socket.disconnect(), left);
     socket.once('disconnect', () => clearTimeout(expiry));
     next();
   } catch (error) {

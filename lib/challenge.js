@@ -1,10 +1,8 @@
 'use strict';
 
-/**
- * What is told to the caller of a server. The texts are fixed, and no messages of errors: those may
- * repeat what the caller sent, or an address that is the operator's own affair. They are of the
- * characters that RFC 6750 section 3 permits in `error_description`.
- */
+// What is told to the caller of a server. The texts are fixed, and no messages of errors: those may
+// repeat what the caller sent, or an address that is the operator's own affair. They are of the
+// characters that RFC 6750 section 3 permits in `error_description`.
 
 const REALM = 'realm="stack-auth"';
 /** A guess, for those who know nothing better. */

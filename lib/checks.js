@@ -16,11 +16,9 @@ const { verifiedOf } = require('./verified.js');
  * @typedef {Verified | Failure | undefined} Outcome
  */
 
-/**
- * Where signatures are checked. One that is alone is checked in place, since a hop to another thread
- * and back takes longer than it saves. From the second that is under way at the same time, they are
- * gathered until the microtasks that are queued already have run, and go to other threads in chunks.
- */
+// Where signatures are checked. One that is alone is checked in place, since a hop to another thread
+// and back takes longer than it saves. From the second that is under way at the same time, they are
+// gathered until the microtasks that are queued already have run, and go to other threads in chunks.
 
 const THREADS = availableParallelism();
 /** As many as make the hop cheap, and so few that what waits behind them does not wait for long. */

@@ -62,7 +62,7 @@ const ENVIRONMENT = {
 };
 
 /**
- * Options of the right types, over defaults. An unknown name is an error: a typing slip must not switch
+ * Options of the right types, over defaults. An unknown name is an error: a typo must not switch
  * a check off.
  *
  * @param {Array<[string, unknown]>} given
@@ -139,7 +139,7 @@ function entriesOf(given) {
   } catch (cause) {
     throw configError('options could not be read', cause);
   }
-  const found = isObject(given) ? 'another (a client, a promise?)' : describe(given);
+  const found = isObject(given) ? 'another kind of object (a client, a promise?)' : describe(given);
   throw configError(`options must be a plain object, found ${found}`);
 }
 

@@ -330,7 +330,10 @@ mod tests {
         assert_eq!((&*changed.json, changed.etag.as_deref()), (other, Some("12")));
 
         let not_modified = || Answer { set: Set::NotModified, etag: None, max_age: None };
+        let max_age = Some(Duration::from_secs(45));
+        let changed = Arc::new(Snapshot { server_max_age: max_age, ..(*changed).clone() });
         let kept = snapshot(not_modified(), Some(&changed), 4).unwrap();
+        assert_eq!(kept.server_max_age, max_age);
         assert!(Arc::ptr_eq(&changed.keys, &kept.keys));
         assert_eq!((kept.fetched_at, kept.etag.as_deref()), (4, Some("12")));
         assert!(snapshot(not_modified(), None, 5).is_err());

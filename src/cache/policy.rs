@@ -119,7 +119,7 @@ impl State {
                 Action::Use(snapshot)
             };
         }
-        if fetching || held_back || self.budget.has_one(now) {
+        if fetching || self.budget.has_one(now) {
             return self.fetch_or(None, held_back, fetching);
         }
         match &self.failures.last {

@@ -54,6 +54,10 @@ fn on_the_cloud_either_brand_counts() {
         let config = base(text).unwrap();
         assert_eq!(issuers(&config).len(), 2, "{text}");
     }
+    let further = vec!["https://auth.example.com".into(), "https://api.hexclave.com".into()];
+    let own = Options { base_url: Some("https://a.example.com".into()), ..options() };
+    let config = Config::new(Options { issuer_base_urls: further, ..own }).unwrap();
+    assert_eq!(issuers(&config).len(), 4);
     assert_eq!(issuers(&base("https://auth.example.com").unwrap()).len(), 1);
     assert_eq!(issuers(&base("https://api.stack-auth.com.evil.example").unwrap()).len(), 1);
 }
@@ -80,7 +84,9 @@ fn plain_http_is_for_loopback() {
     for host in ["localhost", "api.localhost", "127.0.0.1", "127.9.9.9", "[::1]"] {
         assert!(base(&format!("http://{host}:1")).is_ok(), "{host}");
     }
-    for host in ["example.com", "localhost.example.com", "10.0.0.1", "[::2]", "0.0.0.0"] {
+    for host in
+        ["example.com", "notlocalhost", "localhost.example.com", "10.0.0.1", "[::2]", "0.0.0.0"]
+    {
         assert!(base(&format!("http://{host}:1")).is_err(), "{host}");
     }
     let insecure = Options {
@@ -93,7 +99,16 @@ fn plain_http_is_for_loopback() {
 
 #[test]
 fn odd_addresses_are_refused() {
-    for text in ["", "x", "ftp://a.b", "https://a.b?c", "https://a.b#c", "https://u:hunter2@a.b"] {
+    for text in [
+        "",
+        "x",
+        "ftp://a.b",
+        "https://a.b?c",
+        "https://a.b#c",
+        "https://u:hunter2@a.b",
+        "https://u@a.b",
+        "https://:hunter2@a.b",
+    ] {
         let message = refuses(Options { base_url: Some(text.into()), ..options() });
         assert!(!message.contains("hunter2"));
     }
@@ -141,4 +156,5 @@ fn numbers_are_finite_and_not_negative() {
     refuses(Options { timeout: Some(0.0), ..options() });
     refuses(Options { timeout: Some(0.9), ..options() });
     refuses(Options { timeout: Some(1e12), ..options() });
+    refuses(Options { token_cache_bytes: Some(2_f64.powi(37)), ..options() });
 }

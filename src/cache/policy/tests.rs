@@ -206,6 +206,26 @@ fn a_flood_of_random_kids_stays_within_the_budget() {
 }
 
 #[test]
+fn answers_beyond_the_budget_are_no_debt() {
+    let mut state = warm(&["a"]);
+    for n in 0..10 {
+        state.on_answer(snapshot(&["a"], 0), &kid(&n.to_string()), 0);
+    }
+    decides(&state, "b", BUDGET_REFILL - 1, LIMITS, "use");
+    decides(&state, "b", BUDGET_REFILL, LIMITS, "fetch");
+}
+
+#[test]
+fn what_is_left_of_the_time_to_the_next_fetch_is_kept() {
+    let mut state = warm(&["a"]);
+    for (kid_of, now) in [("b", 0), ("c", 0), ("d", BUDGET_REFILL + 10 * SECOND)] {
+        state.on_answer(snapshot(&["a"], 0), &kid(kid_of), now);
+    }
+    decides(&state, "e", 2 * BUDGET_REFILL - 1, LIMITS, "use");
+    decides(&state, "e", 2 * BUDGET_REFILL, LIMITS, "fetch");
+}
+
+#[test]
 fn memory_of_unknown_kids_is_bounded() {
     let mut state = warm(&["a"]);
     for n in 0..10_000 {

@@ -52,7 +52,7 @@ function tokenOf(request, cookies) {
   let isAmbiguous = false;
   for (const [name, read] of cookies ? HEADERS_AND_COOKIES : HEADERS) {
     const values = valuesOf(headers, names, name);
-    if (name === 'authorization') {
+    if (name === 'authorization' && values.length > 0) {
       values.push(...droppedOf(request));
     }
     for (const value of values) {

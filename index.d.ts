@@ -237,8 +237,8 @@ export interface VerifyJwtOptions {
   currentDate?: Date | undefined;
 
   /**
-   * Milliseconds for the whole call's network part; a fetch of keys and the making of a connection get 10 s at the most. At least 1,
-   * and like all milliseconds here at most 2,147,483,647.
+   * Milliseconds for the whole call's network part; a fetch of keys gets 10 s at the most, and so does the making of
+   * a connection. At least 1, and like all milliseconds here at most 2,147,483,647.
    *
    * @defaultValue `5000`
    */
@@ -562,8 +562,8 @@ export interface CacheStats {
 
 /**
  * The message of the channel `stack-auth-native:keys:refresh` of `node:diagnostics_channel`: a fetch of
- * keys brought a set, or the answer that it has not changed (304). Each thread that has loaded the package is told of each
- * fetch of the process. Without a subscriber a channel costs next to nothing.
+ * keys brought a set, or the answer that it has not changed (304). Each thread that has loaded the package is
+ * told of each fetch of the process. Without a subscriber a channel costs next to nothing.
  *
  * @example
  * ```ts

@@ -104,7 +104,7 @@ export interface AuthOptions extends StackAuthOptions, AccessTokenOptions {
   /**
    * Whether to ask Stack Auth for the user, for `request.auth.user`, before going on. Without a
    * `secretServerKey`, and not with `accessType: "client"`, that is an `ERR_CONFIG` at once; with a `client` that
-   * has none, at the first request with a token.
+   * has none, at the first request with a good token.
    *
    * @defaultValue `false`
    */

@@ -237,8 +237,8 @@ export interface VerifyJwtOptions {
   currentDate?: Date | undefined;
 
   /**
-   * Milliseconds for the whole call's network part; a fetch of keys gets 10 s at the most, and so does the making of
-   * a connection. At least 1, and like all milliseconds here at most 2,147,483,647.
+   * Milliseconds for the whole call's network part; a fetch of keys gets 10 s at the most, and the making of a
+   * connection 11. At least 1, and like all milliseconds here at most 2,147,483,647.
    *
    * @defaultValue `5000`
    */

@@ -217,8 +217,11 @@ class StackAuthStandIn {
       user = newUser(clock.getTime());
       user.primary_email = fields.is_anonymous ? null : `user-${user.id.slice(0, 8)}@example.com`;
     }
-    users.delete(user.id); // `fields` may give it another.
+    const { id } = user;
     Object.assign(user, { last_active_at_millis: clock.getTime() }, fields);
+    if (user.id !== id) {
+      users.delete(id); // `fields` gave it another.
+    }
     users.set(user.id, user);
     return user;
   }

@@ -291,6 +291,11 @@ describe('tokens in several places', () => {
     expect(await ask(one)).toEqual([TOKEN, TOKEN]);
   });
 
+  test('are not looked for where an `Authorization` was taken away', () => {
+    const rawHeaders = ['Authorization', `Bearer ${TOKEN}`, 'Authorization', `Bearer ${OTHER}`];
+    expect(accessTokenFrom({ headers: {}, rawHeaders } as RequestLike)).toBeUndefined();
+  });
+
   test('are no matter among cookies: the newer name counts, and the first of a name', () => {
     const headers = {
       cookie: [

@@ -31,6 +31,24 @@ describe('signing in', () => {
     expect(found).toBe(expected);
   });
 
+  test('by an email gives the first who has it, each time', async () => {
+    const stack = await start();
+    const { user } = stack.signIn({ email: 'ada@example.com' });
+    stack.signIn({ fields: { primary_email: 'ada@example.com' } });
+    for (const _time of [1, 2, 3]) {
+      expect(stack.signIn({ email: 'ada@example.com' }).user.id).toBe(user.id);
+    }
+  });
+
+  test('may give a user another id, by which alone it is known then', async () => {
+    const stack = await start();
+    const { user } = stack.signIn();
+    const old = user.id;
+    stack.signIn({ user, fields: { id: 'another' } });
+    expect(stack.deleteUser('another')).toBe(true);
+    expect(stack.deleteUser(old)).toBe(false);
+  });
+
   test('with nothing said gives a regular user that nobody else is', async () => {
     const stack = await start();
     const [one, two] = [stack.signIn(), stack.signIn()];

@@ -3,14 +3,13 @@ import {
   type ArgumentsHost,
   Catch,
   Controller,
-  type ExceptionFilter,
   Get,
   type MiddlewareConsumer,
   Module,
   type NestModule,
   Req,
 } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
+import { BaseExceptionFilter, NestFactory } from '@nestjs/core';
 import type { Request } from 'express';
 import { StackAuthError } from 'stack-auth-native';
 import { authErrorHandler, getAuth, requireUser } from 'stack-auth-native/express';
@@ -33,16 +32,16 @@ class AppModule implements NestModule {
 
 // Without it, Nest answers 500 whatever the error's status is; an error handler of Express is not asked.
 @Catch(StackAuthError)
-class StackAuthFilter implements ExceptionFilter {
+class StackAuthFilter extends BaseExceptionFilter {
   readonly #answer = authErrorHandler();
 
-  catch(error: StackAuthError, host: ArgumentsHost) {
+  override catch(error: StackAuthError, host: ArgumentsHost) {
     const http = host.switchToHttp();
-    this.#answer(error, http.getRequest(), http.getResponse(), () => {});
+    this.#answer(error, http.getRequest(), http.getResponse(), () => super.catch(error, host));
   }
 }
 
 const app = await NestFactory.create(AppModule, { logger: ['error', 'warn'] });
-app.useGlobalFilters(new StackAuthFilter());
+app.useGlobalFilters(new StackAuthFilter(app.getHttpAdapter()));
 await app.listen(process.env.PORT ?? 3000);
 export const server = app.getHttpServer();

@@ -59,8 +59,8 @@ const clients = new Map();
  * @returns {Bound}
  */
 function bind({ currentDate, signal, keys, ...others }) {
-  // Without prototypes, for the native side would take what a polluted one has, and different options with a `toJSON`
-  // could be one client; and in one order, for equal options are one client.
+  // Without prototypes, for the native side would take what a polluted one has, and by an `Array.prototype.toJSON`
+  // different options would be one client; and in one order, for equal options are one client.
   const settings = Object.create(null);
   for (const name of Object.keys(others).sort()) {
     const value = others[name];
@@ -98,7 +98,7 @@ function create(settings) {
 /** @param {any} keys */
 function exported(keys) {
   try {
-    return { __proto__: null, jwks: String(JSON.stringify(keys.jwks)), uat: Number(keys.uat) };
+    return { jwks: String(JSON.stringify(keys.jwks)), uat: Number(keys.uat) };
   } catch (cause) {
     throw configError('keys.jwks must be JSON', cause);
   }

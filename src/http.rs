@@ -49,12 +49,13 @@ pub fn client(url: &str) -> Result<&'static Client, Fault> {
 fn build(direct: bool) -> Result<Client, Fault> {
     /// Of a burst, no more stay open than what usual traffic needs.
     const MAX_IDLE_CONNECTIONS: usize = 64;
-    /// Of whoever waits. One that nobody waits for any more goes on as well, for the next, and must not do so for ever.
-    const TIME_TO_CONNECT: Duration = Duration::from_secs(10);
+    /// A connection that nobody waits for any more is made for the next caller, and must not be for ever. More than a
+    /// fetch of keys gets, or which of the two is told would be chance.
+    const TIME_TO_CONNECT: Duration = Duration::from_secs(11);
     let tls = tls::config().map_err(|error| Fault::Transport(error.into()))?;
     let builder = Client::builder()
         .tls_backend_preconfigured(tls)
-        .dns_resolver(Lookups)
+        .dns_resolver(Lookups::default())
         .connect_timeout(TIME_TO_CONNECT)
         .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
         .redirect(redirect::Policy::none())

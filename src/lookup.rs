@@ -1,10 +1,9 @@
 //! The addresses of hosts. A resolver that does not answer holds a thread for many seconds, however soon its caller
 //! gives up, so those who ask for the same host wait for the same lookup.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
@@ -12,16 +11,31 @@ use tokio::sync::watch;
 
 use crate::clock::{self, Millis};
 
-/// Those that came later do not wait for an answer that may have got lost.
+/// Those that come later do not wait for an answer that may have got lost.
 const PATIENCE: Millis = 1_000;
+/// Each has a thread; as many as tokio has at the most.
+const MOST: usize = 512;
 
 /// For reqwest, whose own resolver has a thread for each request, and panics where there is none to be had.
-pub struct Lookups;
+#[derive(Default)]
+pub struct Lookups {
+    under_way: Mutex<Vec<Lookup>>,
+}
+
+struct Lookup {
+    host: String,
+    began: Millis,
+    outcome: Outcome,
+}
+
+type Found = Result<Vec<SocketAddr>, String>;
+type Outcome = watch::Receiver<Option<Found>>;
 
 impl Resolve for Lookups {
     fn resolve(&self, name: Name) -> Resolving {
+        let asked = self.ask(name.as_str(), addresses);
         Box::pin(async move {
-            let mut outcome = ask(name.as_str(), addresses)?;
+            let mut outcome = asked?;
             let found = outcome.wait_for(Option::is_some).await?.clone();
             let found = found.unwrap_or_else(|| Err("no answer".into()))?;
             Ok(Box::new(found.into_iter()) as Addrs)
@@ -29,35 +43,34 @@ impl Resolve for Lookups {
     }
 }
 
-type Found = Result<Vec<SocketAddr>, String>;
-type Outcome = watch::Receiver<Option<Found>>;
+impl Lookups {
+    /// One that is under way, or a new one.
+    fn ask(&self, host: &str, look: fn(&str) -> Found) -> io::Result<Outcome> {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        under_way.retain(|lookup| lookup.outcome.borrow().is_none());
+        let now = clock::now();
+        let recent = |lookup: &&Lookup| lookup.host == host && now - lookup.began < PATIENCE;
+        if let Some(lookup) = under_way.iter().find(recent) {
+            return Ok(lookup.outcome.clone());
+        }
+        if under_way.len() >= MOST {
+            return Err(io::Error::other("too many hosts are being looked up"));
+        }
+        let (sender, outcome) = watch::channel(None);
+        let host = host.to_owned();
+        let name = host.clone();
+        thread::Builder::new()
+            .name("stack-auth-lookup".into())
+            .spawn(move || sender.send_replace(Some(look(&name))))?;
+        under_way.push(Lookup { host, began: now, outcome: outcome.clone() });
+        Ok(outcome)
+    }
+}
 
 fn addresses(host: &str) -> Found {
     // Which port it will be, reqwest knows.
     let found = (host, 0).to_socket_addrs();
     found.map(Iterator::collect).map_err(|error| error.to_string())
-}
-
-/// The lookup that is under way for a host, or a new one.
-fn ask(host: &str, look: fn(&str) -> Found) -> io::Result<Outcome> {
-    static LATEST: LazyLock<Mutex<HashMap<String, (Millis, Outcome)>>> =
-        LazyLock::new(Mutex::default);
-
-    let mut latest = LATEST.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = clock::now();
-    if let Some((began, outcome)) = latest.get(host)
-        && now - began < PATIENCE
-        && outcome.borrow().is_none()
-    {
-        return Ok(outcome.clone());
-    }
-    let (sender, outcome) = watch::channel(None);
-    let name = host.to_owned();
-    thread::Builder::new()
-        .name("stack-auth-lookup".into())
-        .spawn(move || sender.send_replace(Some(look(&name))))?;
-    latest.insert(host.to_owned(), (now, outcome.clone()));
-    Ok(outcome)
 }
 
 #[cfg(test)]
@@ -85,26 +98,30 @@ mod tests {
 
     #[test]
     fn who_asks_for_the_same_host_waits_for_the_same_lookup_but_not_for_long() {
-        let ask = |host| ask(host, late).unwrap();
-        let one = ask("slow.example");
-        assert!(one.same_channel(&ask("slow.example")));
-        assert!(!one.same_channel(&ask("other.example")));
+        let lookups = Lookups::default();
+        let ask = |host: &str| lookups.ask(host, late);
+        let one = ask("slow.example").unwrap();
+        assert!(one.same_channel(&ask("slow.example").unwrap()));
+        assert!(!one.same_channel(&ask("other.example").unwrap()));
         thread::sleep(Duration::from_millis(1_100));
-        let other = ask("slow.example");
+        let other = ask("slow.example").unwrap();
         assert!(!one.same_channel(&other));
+        let refused = (0..MOST).filter(|n| ask(&format!("{n}.example")).is_err()).count();
+        assert_eq!(refused, 3, "beside as many as are under way");
 
         ANSWERS.store(true, Ordering::Relaxed);
         let found = late("");
         assert_eq!((wait(one), wait(other.clone())), (found.clone(), found));
         // What was found is not kept.
-        assert!(!other.same_channel(&ask("slow.example")));
+        assert!(!other.same_channel(&ask("slow.example").unwrap()));
     }
 
     #[test]
     fn hosts_are_looked_up() {
-        let found = wait(ask("localhost", addresses).unwrap()).unwrap();
+        let wait = |host| wait(Lookups::default().ask(host, addresses).unwrap());
+        let found = wait("localhost").unwrap();
         assert!(found.iter().all(|address| address.ip().is_loopback()));
         assert!(!found.is_empty());
-        assert!(wait(ask("no such host", addresses).unwrap()).is_err());
+        assert!(wait("no such host").is_err());
     }
 }

@@ -13,8 +13,8 @@ use crate::clock::{self, Millis};
 
 /// Those that come later do not wait for an answer that may have got lost.
 const PATIENCE: Millis = 1_000;
-/// Each has a thread; as many as tokio has at the most.
-const MOST: usize = 512;
+/// Each has a thread, of which a process may have only so many.
+const MOST: usize = 256;
 
 /// For reqwest, whose own resolver has a thread for each request, and panics where there is none to be had.
 #[derive(Default)]

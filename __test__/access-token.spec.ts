@@ -259,43 +259,6 @@ describe('tokens in several places', () => {
     expect(accessTokenFrom(agreeing)).toBe(TOKEN);
   });
 
-  test('may be in two Authorizations, of which Node keeps the first', async () => {
-    const server = createHttpServer((request, response) => {
-      const all = [() => accessTokenFrom(request), () => accessTokenFrom(request.headers)];
-      const found = all.map((find) => {
-        try {
-          return find();
-        } catch (error) {
-          return (error as StackAuthError).code;
-        }
-      });
-      response.end(JSON.stringify(found));
-    }).listen(0, '127.0.0.1');
-    onTestFinished(() => void server.close());
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    const ask = async (...credentials: string[]) => {
-      const headers = credentials.flatMap((value) => ['AUTHORIZATION', value]);
-      const request = httpRequest({
-        port,
-        headers: ['Host', 'localhost', ...headers],
-        agent: false,
-      });
-      const [response] = await once(request.end(), 'response');
-      return JSON.parse(String(await response.toArray()));
-    };
-    const [one, other] = [`Bearer ${TOKEN}`, `Bearer ${OTHER}`];
-    expect(await ask(one, other)).toEqual(['ERR_TOKEN_AMBIGUOUS', TOKEN]);
-    expect(await ask('Basic YTpi', one, other)).toEqual(['ERR_TOKEN_AMBIGUOUS', null]);
-    expect(await ask(one, `Bearer stackauth_${encoded(TOKEN)}`, one)).toEqual([TOKEN, TOKEN]);
-    expect(await ask(one)).toEqual([TOKEN, TOKEN]);
-  });
-
-  test('are not looked for where an `Authorization` was taken away', () => {
-    const rawHeaders = ['Authorization', `Bearer ${TOKEN}`, 'Authorization', `Bearer ${OTHER}`];
-    expect(accessTokenFrom({ headers: {}, rawHeaders } as RequestLike)).toBeUndefined();
-  });
-
   test('are no matter among cookies: the newer name counts, and the first of a name', () => {
     const headers = {
       cookie: [

@@ -6,6 +6,8 @@ import express5 from 'express';
 import express4 from 'express4';
 import { onTestFinished, vi } from 'vitest';
 
+import { authErrorHandler, getAuth } from '../../express.js';
+
 /** Both, by the name that they have in a spec; what the specs use of them is the same. */
 export const EXPRESSES: Array<[name: string, express: typeof express5]> = [
   ['Express 4', express4 as unknown as typeof express5],
@@ -18,6 +20,16 @@ export interface Answer {
   text: string;
   /** The text, if it is JSON. */
   body: any;
+}
+
+/** Tells who called, as both ways to ask have it. */
+export function appOf(express: typeof express5, ...handlers: any[]) {
+  const app = express();
+  app.get('/', ...handlers, (request, response) => {
+    const { auth } = request;
+    response.json({ ...auth, same: auth === undefined ? undefined : getAuth(request) === auth });
+  });
+  return app.use(authErrorHandler());
 }
 
 /** Serves an app for one test, and returns what asks it; by `node:http`, for fetch sends no cookies. */

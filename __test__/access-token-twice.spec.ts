@@ -1,0 +1,49 @@
+// `Authorization` that comes twice, of which Node keeps the first.
+
+import { once } from 'node:events';
+import { createServer, request as httpRequest } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { expect, onTestFinished, test } from 'vitest';
+
+import { accessTokenFrom, type RequestLike, type StackAuthError } from '../index.js';
+
+const [TOKEN, OTHER] = ['eyJhbGciOiJFUzI1NiJ9.e30.AA', 'eyJhbGciOiJFUzI1NiJ9.e30.BA'];
+
+test('two that differ are an error, though the headers have the first alone', async () => {
+  const server = createServer((request, response) => {
+    const all = [() => accessTokenFrom(request), () => accessTokenFrom(request.headers)];
+    const found = all.map((find) => {
+      try {
+        return find();
+      } catch (error) {
+        return (error as StackAuthError).code;
+      }
+    });
+    response.end(JSON.stringify(found));
+  }).listen(0, '127.0.0.1');
+  onTestFinished(() => void server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const ask = async (...credentials: string[]) => {
+    const headers = credentials.flatMap((value) => ['AUTHORIZATION', value]);
+    const request = httpRequest({
+      port,
+      headers: ['Host', 'localhost', ...headers],
+      agent: false,
+    });
+    const [response] = await once(request.end(), 'response');
+    return JSON.parse(String(await response.toArray()));
+  };
+  const [one, other] = [`Bearer ${TOKEN}`, `Bearer ${OTHER}`];
+  expect(await ask(one, other)).toEqual(['ERR_TOKEN_AMBIGUOUS', TOKEN]);
+  expect(await ask('Basic YTpi', one, other)).toEqual(['ERR_TOKEN_AMBIGUOUS', null]);
+  expect(
+    await ask(one, `Bearer stackauth_${btoa(JSON.stringify({ accessToken: TOKEN }))}`, one),
+  ).toEqual([TOKEN, TOKEN]);
+  expect(await ask(one)).toEqual([TOKEN, TOKEN]);
+});
+
+test('none is found where it was taken away', () => {
+  const rawHeaders = ['Authorization', `Bearer ${TOKEN}`, 'Authorization', `Bearer ${OTHER}`];
+  expect(accessTokenFrom({ headers: {}, rawHeaders } as RequestLike)).toBeUndefined();
+});

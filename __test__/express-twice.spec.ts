@@ -1,0 +1,117 @@
+// Two middlewares in a row.
+
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { getAuth, optionalUser, requireUser } from '../express.js';
+import { StackAuth } from '../index.js';
+import { startIssuer } from './support/cache-issuer.ts';
+import { appOf, EXPRESSES, serve, withToken } from './support/express-app.ts';
+import { userOf } from './support/stand-in.js';
+
+const cookie = (token: string) => encodeURIComponent(JSON.stringify(['r', token]));
+
+afterEach(() => vi.unstubAllEnvs());
+
+describe.each(EXPRESSES)('in %s, two middlewares in a row', (_version, express) => {
+  test('with equal options find out once', async () => {
+    const issuer = await startIssuer();
+    const options = { ...issuer.options, issuerBaseUrls: ['http://127.0.0.1:9'] };
+    const ask = await serve(
+      appOf(
+        express,
+        optionalUser({ ...options, fetchUser: true }),
+        requireUser({ ...options, issuerBaseUrls: [...options.issuerBaseUrls] }),
+        requireUser({ ...options, fetchUser: true }),
+      ),
+    );
+    const { body } = await ask('/', withToken(await issuer.mint()));
+    expect(body.user).toEqual(userOf());
+    expect(issuer.userRequests).toBe(1);
+    expect((await ask('/')).status).toBe(401);
+  });
+
+  test('with one client find out once, and with two of them twice', async () => {
+    const issuer = await startIssuer();
+    const [one, two] = [new StackAuth(issuer.options), new StackAuth(issuer.options)];
+    const headers = withToken(await issuer.mint());
+    const first = optionalUser({ client: one, fetchUser: true });
+    const same = await serve(appOf(express, first, requireUser({ client: one, fetchUser: true })));
+    await same('/', headers);
+    expect(issuer.userRequests).toBe(1);
+    const other = await serve(appOf(express, first, requireUser({ client: two, fetchUser: true })));
+    await other('/', headers);
+    expect(issuer.userRequests).toBe(3);
+  });
+
+  test('each count by their own options', async () => {
+    const issuer = await startIssuer();
+    const anonymous = withToken(await issuer.mint({ type: 'anonymous' }));
+    const lenient = optionalUser({ ...issuer.options, allowAnonymous: true });
+    const app = express();
+    app.use(lenient);
+    app.get('/open', (request, response) => void response.json(request.auth?.userType));
+    app.get('/closed', requireUser(issuer.options), (_request, response) => {
+      response.json('got in');
+    });
+    app.use((_error: unknown, request: any, response: any, _next: unknown) => {
+      response.json({ auth: request.auth });
+    });
+    const ask = await serve(app);
+    expect((await ask('/open', anonymous)).body).toBe('anonymous');
+    // What the first has found does not stay where the second refuses it.
+    expect((await ask('/closed', anonymous)).body).toEqual({});
+  });
+
+  test('find out anew where the token is another one', async () => {
+    const issuer = await startIssuer();
+    const other = await issuer.mint({ claims: { sub: 'another-user' } });
+    const exchange = (request: any, _response: unknown, next: () => void) => {
+      Object.assign(request.headers, withToken(other));
+      next();
+    };
+    const middleware = requireUser(issuer.options);
+    const ask = await serve(appOf(express, middleware, exchange, middleware));
+    const { body } = await ask('/', withToken(await issuer.mint()));
+    expect(body.userId).toBe('another-user');
+  });
+
+  test('each look for the token in their own places', async () => {
+    const issuer = await startIssuer();
+    const headers = { cookie: `stack-access=${cookie(await issuer.mint())}` };
+    const first = requireUser({ ...issuer.options, cookies: true });
+    const required = await serve(appOf(express, first, requireUser(issuer.options)));
+    expect(await required('/', headers)).toMatchObject({ status: 401 });
+    const optional = await serve(appOf(express, first, optionalUser(issuer.options)));
+    expect(await optional('/', headers)).toMatchObject({ status: 200, body: {} });
+    const wants = (request: any, response: any) => response.json(getAuth(request).userId);
+    const asks = await serve(appOf(express, first, optionalUser(issuer.options), wants));
+    expect(await asks('/', headers)).toMatchObject({ status: 401 });
+  });
+
+  test('count by an option that the first does not have', async () => {
+    const [issuer, other] = [await startIssuer(), await startIssuer()];
+    vi.stubEnv('HEXCLAVE_PROJECT_ID', issuer.projectId);
+    vi.stubEnv('HEXCLAVE_API_URL', issuer.url);
+    const headers = withToken(await issuer.mint());
+    const client = new StackAuth(other.options);
+    const ask = await serve(appOf(express, requireUser(), requireUser({ client })));
+    expect(await ask('/', headers)).toMatchObject({ status: 401 });
+  });
+
+  test('leave nothing of the first to error handlers where the second cannot read a token', async () => {
+    const issuer = await startIssuer();
+    const app = express();
+    const spoil = (request: any, _response: unknown, next: () => void) => {
+      request.headers['x-stack-auth'] = '{';
+      next();
+    };
+    app.use(requireUser(issuer.options), spoil, requireUser(issuer.options));
+    app.use((error: any, request: any, response: any, _next: unknown) => {
+      expect(() => getAuth(request)).toThrow(expect.objectContaining({ status: 401 }));
+      response.json(error.code);
+    });
+    const ask = await serve(app);
+    expect(await ask('/', withToken(await issuer.mint()))).toMatchObject({
+      body: 'ERR_JWS_INVALID',
+    });
+  });
+});

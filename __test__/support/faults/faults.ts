@@ -2,6 +2,7 @@ import type { ServerHttp2Stream } from 'node:http2';
 import type { Socket } from 'node:net';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { TLSSocket } from 'node:tls';
 import { brotliCompressSync, constants, deflateRawSync, gzipSync } from 'node:zlib';
 
@@ -69,13 +70,14 @@ export const drip =
     socket.on('close', () => clearInterval(dripping));
   };
 
-/** As much as the other side takes; the site counts it. */
+/** As much as the other side takes; the site counts it. Not all at once, or sockets would count more than readers. */
 async function pour(start: string | Buffer, chunk: Buffer, into: Writable, site: Site) {
-  function* chunks() {
+  async function* chunks() {
     yield start;
     for (;;) {
       site.taken += chunk.length;
       yield chunk;
+      await sleep(1);
     }
   }
   // It breaks off when the other side has had enough.
@@ -86,7 +88,7 @@ async function pour(start: string | Buffer, chunk: Buffer, into: Writable, site:
 export const flood =
   (start: string, unit: string): OnSocket =>
   (socket, site) =>
-    pour(start, Buffer.from(unit.repeat(Math.ceil(16_384 / unit.length))), socket, site);
+    pour(start, Buffer.from(unit.repeat(Math.ceil(65_536 / unit.length))), socket, site);
 
 export const endlessBody = onWire(flood(`${HEAD}\r\n{"keys":[],"id":"`, 'x'));
 

@@ -18,8 +18,8 @@ const HANGING_IN_TLS = { timeout: 1_500 };
 /** The default; also for calls that meet no fault, however busy the machine is. */
 export const PATIENT = { timeout: 5_000 };
 const MIB = 1024 * 1024;
-/** What is read of one answer at most, and what the sockets on the way may hold besides. */
-const MAX_TAKEN = { keys: 16.25 * MIB, user: 24 * MIB };
+/** What is read of one answer at most, and what is on the way besides while a busy machine lets a reader wait. */
+const MAX_TAKEN = { keys: 4.25 * MIB, user: 12 * MIB };
 /** What a caller's memory may grow by, in KiB: a client, and the largest answer twice. */
 const MAX_GROWTH = { keys: 10 * 1024, user: 24 * 1024 };
 

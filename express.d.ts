@@ -70,7 +70,8 @@ export function optionalUser(options?: AuthOptions): AuthMiddleware;
  *
  * @param request The request that the middleware saw, itself and not a wrapper of it.
  * @throws {@link StackAuthError}
- * - `ERR_TOKEN_MISSING` (401): {@link optionalUser} found no token
+ * - `ERR_TOKEN_MISSING` (401): nobody is signed in: there was no token, it was refused, or the middleware has not
+ *   called `next` yet
  * - `ERR_CONFIG` (500): no middleware of this package came before
  */
 export function getAuth(request: object): Auth;
@@ -95,7 +96,7 @@ export function authErrorHandler(): AuthErrorHandler;
  */
 export interface AuthOptions extends StackAuthOptions, AccessTokenOptions {
   /**
-   * A client to use. Its options count, so no others of a client may stand beside it.
+   * A client to use, in place of its options: any of those beside it (`projectId`, `timeout`, …) is an `ERR_CONFIG`.
    *
    * @defaultValue one that is made of the options
    */

@@ -22,7 +22,8 @@
  * - status 500: `ERR_CONFIG`
  * - status 503: `ERR_JWKS_FETCH_FAILED`, `ERR_JWKS_TIMEOUT`, `ERR_JWKS_INVALID`
  *
- * @param accessToken A compact JWS (RFC 7515 section 7.1) of at most 16 KiB, without `Bearer`.
+ * @param accessToken A compact JWS (RFC 7515 section 7.1) of at most 16 KiB, without `Bearer`. Anything else, no string
+ *   as well, is an `ERR_JWS_INVALID`.
  * @param options What is left out comes from the environment, read at each call, or its default.
  *
  * @example
@@ -37,17 +38,19 @@ export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Prom
  * Asks Stack Auth for the user of an access token: `GET /api/v1/users/me`, with every field of the
  * answer passed through.
  *
- * A token that {@link verifyJwt} would refuse is refused without a request. If there are no keys that
- * count, and none can be had, the API is asked all the same. On 429, 5xx and connection errors there are up to two more
- * tries within `timeout`, honouring `Retry-After`.
+ * A token that {@link verifyJwt} would refuse is refused without a request. Only if there are no keys that count,
+ * and none can be had, the API is to judge the token, and is sent it unverified. On 429, 5xx and connection errors
+ * there are up to two more tries within `timeout`, honouring `Retry-After`.
  *
  * A rejection is always a {@link StackAuthError}, or an `AbortError` if `signal` was aborted:
  * - status 401: the codes of {@link verifyJwt}, and `ERR_USER_UNAUTHENTICATED` if the API says that
  *   there is no such user or that the token is bad
  * - status 403: `ERR_USER_TYPE_NOT_ALLOWED`
- * - status 500: `ERR_CONFIG`, also if the API refuses the keys or the project
+ * - status 500: `ERR_CONFIG`, also if the API refuses the keys or the project, or answers another 4xx
  * - status 503: `ERR_API_UNAVAILABLE`, `ERR_API_TIMEOUT`, `ERR_API_RATE_LIMITED`; and `ERR_JWKS_FETCH_FAILED`,
  *   `ERR_JWKS_TIMEOUT`, `ERR_JWKS_INVALID` if the token's key is not among those at hand and no others can be had
+ *
+ * An answer of more than 8 MiB is an `ERR_API_UNAVAILABLE`.
  *
  * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
  * @param options What is left out comes from the environment, read at each call, or its default.
@@ -136,8 +139,8 @@ export class StackAuth {
   getUser(accessToken: string, perCall?: GetUserOptions): Promise<CurrentUser>;
 
   /**
-   * Fetches the key set, unless one is at hand that counts: before a server takes its first request,
-   * say. Keys that still count by `staleIfError` will do. The secret key has no part in it.
+   * Fetches the key set, unless a fresh one is at hand: before a server takes its first request, say. If the fetch
+   * fails, keys that still count by `staleIfError` will do. The secret key has no part in it.
    *
    * Rejects like {@link verifyJwt} does when there are no keys to be had: with `ERR_CONFIG` (500) if Stack
    * Auth does not know the project, and with `ERR_JWKS_…` (503); with an `AbortError` if the client's `signal` was
@@ -203,7 +206,7 @@ export interface VerifyJwtOptions {
 
   /**
    * Further addresses whose `iss` counts, for a self-hosted server with an internal and a public
-   * one. Like `baseUrl` without `/api/v1`. Nothing is sent there.
+   * one. Like `baseUrl` without `/api/v1`, and `http:` needs no permission. Nothing is sent there.
    */
   issuerBaseUrls?: readonly string[] | undefined;
 
@@ -222,7 +225,7 @@ export interface VerifyJwtOptions {
   allowAnonymous?: boolean | undefined;
 
   /**
-   * Seconds by which `exp` and `nbf` may be off, at least 0.
+   * Seconds by which `exp` and `nbf` may be off, at least 0. Without it, a token is expired from the second `exp` on.
    *
    * @defaultValue `0`, as in Stack Auth's own backend
    */
@@ -252,15 +255,15 @@ export interface VerifyJwtOptions {
 
   /**
    * Milliseconds in which a key set is fresh. A shorter `Cache-Control: max-age` wins, but
-   * counts as 30 s at least. In the last fifth the set is refreshed in the background.
+   * counts as 30 s at least. In the last fifth the set is refreshed in the background. 0 has each call fetch it.
    *
    * @defaultValue `600_000`
    */
   cacheMaxAge?: number | undefined;
 
   /**
-   * Milliseconds beyond their freshness in which known keys still count while the issuer cannot be
-   * reached. 0 fails closed.
+   * Milliseconds beyond their freshness in which known keys still count while they cannot
+   * be fetched, for whatever reason. 0: then each token is rejected with a 503.
    *
    * @defaultValue `3_600_000`
    */
@@ -269,7 +272,7 @@ export interface VerifyJwtOptions {
   /**
    * A key set to start from, as {@link StackAuth.exportKeys} returned it (jose's exported cache has
    * the same form). It is as fresh as its time says, by the system's clock; one that is older than the keys at
-   * hand changes nothing, nor does one from the future, which counts as of now if there are none.
+   * hand is ignored. So is one from the future, unless there are none: then it counts as of now.
    */
   keys?: ExportedKeys | undefined;
 
@@ -287,7 +290,7 @@ export interface VerifyJwtOptions {
 /** Options of {@link getUser}. An unknown name or a wrong type is an `ERR_CONFIG`. */
 export interface GetUserOptions extends VerifyJwtOptions {
   /**
-   * The project's secret server key; needed unless `accessType` is `"client"`.
+   * The project's secret server key, of visible ASCII characters; needed unless `accessType` is `"client"`.
    *
    * Environment: `HEXCLAVE_SECRET_SERVER_KEY`, `STACK_SECRET_SERVER_KEY`, in this order.
    */
@@ -310,7 +313,7 @@ export interface GetUserOptions extends VerifyJwtOptions {
 
   /**
    * Milliseconds for which an answer may be reused for the same token and options. With it,
-   * concurrent callers share one request. The token is verified on each call all the same.
+   * concurrent callers share one request. The token is verified on each call all the same, and failures are not kept.
    *
    * @defaultValue `0`
    */
@@ -505,7 +508,7 @@ export interface StackAuthStats {
   keys: {
     /** Where it is fetched from. */
     url: string;
-    /** The `kid` of each usable key. */
+    /** The `kid` of each usable key that has one. */
     kids: string[];
     /** Milliseconds since it was fetched; absent as long as there is none. */
     age?: number;
@@ -532,7 +535,7 @@ export interface StackAuthStats {
     remembered: number;
     /** Tokens that were good, and whose signature was checked. */
     new: number;
-    /** Tokens that were refused, with a status of 401 or 403. */
+    /** Tokens that were refused here, with a status of 401 or 403; not those that only the API refused. */
     refused: number;
   };
   /**
@@ -693,8 +696,9 @@ export class StackAuthError extends Error {
    * Express unless `NODE_ENV` is `production`, Fastify always. Answer by an error handler.
    *
    * - 400, 401, 403: `WWW-Authenticate: Bearer` with `error` and `error_description` (RFC 6750 section 3),
-   *   but with neither for `ERR_TOKEN_MISSING`. The description is a fixed text for each code.
-   * - 503: `Retry-After`, in seconds (RFC 9110 section 10.2.3)
+   *   but with `realm="stack-auth"` alone for `ERR_TOKEN_MISSING`. The description is a fixed text for each code.
+   * - 503: `Retry-After` (RFC 9110 section 10.2.3): 5 seconds; with `ERR_JWKS_…`, the Express middleware says when keys
+   *   are asked for next
    * - 500: none
    */
   readonly headers: Readonly<Record<string, string>>;
@@ -708,6 +712,6 @@ export class StackAuthError extends Error {
   readonly stackCode?: string;
   /** What Stack Auth's API said besides, if it did. */
   readonly details?: Json;
-  /** What the layer below said: "connection refused", say. */
+  /** What the layer below said: the network, or on loading the system. */
   readonly cause?: unknown;
 }

@@ -38,7 +38,8 @@ export function startStackAuth(options?: StartOptions): Promise<StackAuthStandIn
 /** Options of {@link startStackAuth}. */
 export interface StartOptions {
   /**
-   * The project's id: 1 to 64 of `A-Z`, `a-z`, `0-9` and `-`. Only for code that has one built in.
+   * The project's id: 1 to 64 of `A-Z`, `a-z`, `0-9` and `-`. A client takes no other. Only for
+   * code that has one built in.
    *
    * @defaultValue a new UUID
    */
@@ -105,7 +106,8 @@ export interface StackAuthStandIn {
    * Signs a user in, with a new session. An existing user, by `user` or by `email`, is updated with what is
    * given besides; otherwise a new one is created.
    *
-   * @throws `TypeError` on an unknown option, a `user` that is not there, or an unknown user type
+   * @throws `TypeError` on an unknown option, a `user` that is not there, an unknown user type, or an `expiresIn`
+   *   that is no finite number
    *
    * @example
    * ```ts
@@ -123,8 +125,8 @@ export interface StackAuthStandIn {
   deleteUser(user: string | { id: string }): boolean;
 
   /**
-   * Signs with new keys from now on. As in the service, the keys before them stay published, and
-   * those before these go.
+   * Signs with new keys from now on. As in the service, the previous keys stay published, and
+   * older ones are removed. Only two new keys in 30 s are seen at once; `cacheMaxAge: 0` has each call see them.
    *
    * @param options `withdraw: true` withdraws all old keys at once. Their tokens are refused from the next
    *   fetch of keys on: `cacheMaxAge: 0` makes each call fetch them.
@@ -164,10 +166,14 @@ export interface SignInOptions {
   /** A user that was signed in before, or its id. */
   user?: string | { id: string } | undefined;
 
-  /** The primary email address. @defaultValue one that nobody else has; none for anonymous users */
+  /**
+   * The primary email address.
+   *
+   * @defaultValue what the user has; for a new one, an address that nobody else has, and none if anonymous
+   */
   email?: string | null | undefined;
 
-  /** The name to show. @defaultValue `null` */
+  /** The name to show. @defaultValue what the user has; `null` for a new one */
   displayName?: string | null | undefined;
 
   /**
@@ -216,7 +222,7 @@ export interface OutageOptions {
 
 /** A request, as the stand-in got it. */
 export interface StackAuthRequest {
-  /** `"GET"` */
+  /** The HTTP method: `"GET"`, say. */
   method: string;
   /** Path and query: `"/api/v1/users/me"`. */
   path: string;

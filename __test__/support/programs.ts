@@ -178,6 +178,14 @@ await ask('/', { 'x-stack-access-token': 'nonsense' });`),
   },
   {
     page: 'docs/testing.md',
+    has: 'signedIn',
+    after: `const { getAuth } = await import('stack-auth-native/express');
+${askAs(`getAuth(await signedIn(token, {})).userId === process.env.USER,
+  await signedIn('x', {}).catch(({ code }) => code)`)}`,
+    prints: ['true ERR_JWS_INVALID'],
+  },
+  {
+    page: 'docs/testing.md',
     has: 'verifyAgainst',
     after: askAs(`(await verifyAgainst(JSON.parse(process.env.JWKS as string), token,
   process.env.HEXCLAVE_PROJECT_ID as string)).payload.sub === process.env.USER`),

@@ -2,7 +2,7 @@
 //! gives up, so those who ask for the same host wait for the same lookup.
 
 use std::io;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
@@ -10,6 +10,7 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::watch;
 
 use crate::clock::{self, Millis};
+use crate::config::is_localhost;
 
 /// Those that come later do not wait for an answer that may have got lost.
 const PATIENCE: Millis = 1_000;
@@ -68,6 +69,11 @@ impl Lookups {
 }
 
 fn addresses(host: &str) -> Found {
+    // RFC 6761 section 6.3. A name server that were asked could answer with any address, and to these plain HTTP
+    // is permitted.
+    if is_localhost(host) {
+        return Ok(vec![(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()]);
+    }
     // Which port it will be, reqwest knows.
     let found = (host, 0).to_socket_addrs();
     found.map(Iterator::collect).map_err(|error| error.to_string())
@@ -119,9 +125,12 @@ mod tests {
     #[test]
     fn hosts_are_looked_up() {
         let wait = |host| wait(Lookups::default().ask(host, addresses).unwrap());
-        let found = wait("localhost").unwrap();
-        assert!(found.iter().all(|address| address.ip().is_loopback()));
-        assert!(!found.is_empty());
+        for host in ["localhost", "stack.localhost"] {
+            let found = wait(host).unwrap();
+            assert!(found.iter().all(|address| address.ip().is_loopback()));
+            assert!(!found.is_empty());
+        }
+        assert_eq!(wait("127.0.0.2"), Ok(vec![([127, 0, 0, 2], 0).into()]));
         assert!(wait("no such host").is_err());
     }
 }

@@ -30,8 +30,8 @@ import type {
  * With `fetchUser` also the errors of `getUser`. Preflight requests have no token, so `cors()` comes first.
  *
  * Each middleware decides by its own options, however many there are: after one, `request.auth` is what
- * that one found, or nothing. Where the one before had equal options and found the same token, what it
- * found is kept (a user that was asked for is not asked for again); otherwise the token is verified again.
+ * that one found, or nothing. Each verifies the token. Where the one before had equal options and found the same
+ * token, its `Auth` is kept, so a user that was asked for is not asked for again.
  *
  * @param options What is left out comes from the environment, read now, or its default.
  * @throws {@link StackAuthError} `ERR_CONFIG`
@@ -70,9 +70,9 @@ export function optionalUser(options?: AuthOptions): AuthMiddleware;
  *
  * @param request The request that the middleware saw, itself and not a wrapper of it.
  * @throws {@link StackAuthError}
- * - `ERR_TOKEN_MISSING` (401): nobody is signed in: there was no token, it was refused, or the middleware has not
- *   called `next` yet
- * - `ERR_CONFIG` (500): no middleware of this package came before
+ * - `ERR_TOKEN_MISSING` (401): {@link optionalUser} found no token
+ * - what the middleware handed to `next`, if it refused the request, to an error handler that asks all the same
+ * - `ERR_CONFIG` (500): no middleware of this package came before, or it has not called `next` yet
  */
 export function getAuth(request: object): Auth;
 

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { authErrorHandler, getAuth, optionalUser, requireUser } from '../express.js';
 import { StackAuthError } from '../index.js';
-import { startIssuer, USER_ID } from './support/cache-issuer.ts';
+import { refuseConnections, startIssuer, USER_ID } from './support/cache-issuer.ts';
 import { appOf, EXPRESSES, serve, silence, withToken } from './support/express-app.ts';
 import { userOf } from './support/stand-in.js';
 
@@ -220,6 +220,23 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
     expect(body).toMatchObject({ userId: USER_ID, same: true });
     const other = await serve(appOf(express, copy.optionalUser(issuer.options)));
     expect((await other('/', withToken(await issuer.mint()))).body.same).toBe(true);
+  });
+
+  test('getAuth says of a request that was refused what it was refused for', async () => {
+    using _console = silence();
+    const issuer = await startIssuer();
+    await refuseConnections(issuer);
+    const app = express();
+    app.use(requireUser(issuer.options));
+    app.use((_error: unknown, request: any, _response: any, _next: unknown) => {
+      getAuth(request);
+    });
+    app.use(authErrorHandler());
+    const ask = await serve(app);
+    expect(await ask('/', withToken(await issuer.mint()))).toMatchObject({
+      status: 503,
+      body: { error: 'ERR_JWKS_FETCH_FAILED' },
+    });
   });
 
   test('getAuth is never undefined', async () => {

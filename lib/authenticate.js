@@ -38,45 +38,65 @@ function authenticate(request, setup) {
   const previous = foundOf.get(request);
   refuseOther(request, previous);
   /** @type {Found} */
-  const found = { auth: undefined, copy: THIS_COPY, settings: setup.settings };
+  const found = {
+    auth: undefined,
+    error: undefined,
+    isVisitor: false,
+    copy: THIS_COPY,
+    settings: setup.settings,
+  };
   foundOf.set(request, found);
-  request.auth = undefined;
-  const token = tokenOf(request, setup.cookies);
-  if (token === undefined) {
+  try {
+    request.auth = undefined;
+    const token = tokenOf(request, setup.cookies);
+    if (token !== undefined) {
+      return find(request, found, token, setup, previous);
+    }
     if (setup.required) {
       throw missing();
     }
+    found.isVisitor = true;
     return undefined;
+  } catch (error) {
+    found.error = error;
+    throw error;
   }
-  const known = sameOf(token, setup.settings, previous);
-  if (known) {
-    return keep(request, found, known, setup);
-  }
+}
+
+/**
+ * @param {any} request
+ * @param {Found} found
+ * @param {string} token
+ * @param {Setup} setup
+ * @param {Found | undefined} previous
+ */
+function find(request, found, token, setup, previous) {
   const { client } = setup;
+  // It is verified all the same: the request of a WebSocket, say, can outlive its token.
+  const known = sameOf(token, setup.settings, previous);
   const bound = channels.verify.hasSubscribers ? undefined : boundOfClient(client);
   if (!bound) {
-    return keepLater(request, found, authLater(token, client, client.verifyJwt(token)), setup);
+    const auth = authLater(known, token, client, client.verifyJwt(token));
+    return keepLater(request, found, auth, setup);
   }
   const verified = verify(bound, authenticate, token);
   const pending = Pending.outcomeOf(verified);
   return pending
-    ? keepLater(request, found, authLater(token, client, pending, bound), setup)
-    : keep(request, found, authOf(token, client, verified), setup);
+    ? keepLater(request, found, authLater(known, token, client, pending, bound), setup)
+    : keep(request, found, known ?? authOf(token, client, verified), setup);
 }
 
 /**
+ * @param {Auth | undefined} known
  * @param {string} token
  * @param {Client} client
  * @param {any} pending
  * @param {Bound} [bound] of what is yet to be concluded
  */
-async function authLater(token, client, pending, bound) {
-  const verified = await pending;
-  return authOf(
-    token,
-    client,
-    bound ? await conclude(bound, authLater, token, verified) : verified,
-  );
+async function authLater(known, token, client, pending, bound) {
+  const outcome = await pending;
+  const verified = bound ? await conclude(bound, authLater, token, outcome) : outcome;
+  return known ?? authOf(token, client, verified);
 }
 
 /**
@@ -86,16 +106,21 @@ async function authLater(token, client, pending, bound) {
  * @param {Setup} setup
  */
 async function keepLater(request, found, pending, { fetchUser }) {
-  const auth = await pending;
-  if (fetchUser) {
-    auth.user = await auth.getUser();
+  try {
+    const auth = await pending;
+    if (fetchUser) {
+      auth.user = await auth.getUser();
+    }
+    if (foundOf.get(request) !== found) {
+      throw configError('another middleware of this package began before this one was done');
+    }
+    refuseOther(request, found);
+    request.auth = auth;
+    found.auth = auth;
+  } catch (error) {
+    found.error = error;
+    throw error;
   }
-  if (foundOf.get(request) !== found) {
-    throw configError('another middleware of this package began before this one was done');
-  }
-  refuseOther(request, found);
-  request.auth = auth;
-  found.auth = auth;
 }
 
 /**
@@ -162,10 +187,13 @@ function getAuth(request) {
   if (!found) {
     throw configError('neither requireUser() nor optionalUser() came before this handler');
   }
-  if (!found.auth) {
+  if (found.auth) {
+    return found.auth;
+  }
+  if (found.isVisitor) {
     throw missing();
   }
-  return found.auth;
+  throw found.error ?? configError('the middleware before this handler has not called next() yet');
 }
 
 function missing() {

@@ -15,6 +15,8 @@ const { describe } = require('./options.js');
  *
  * @typedef {object} Found
  * @property {Auth | undefined} auth
+ * @property {unknown} error why there is none
+ * @property {boolean} isVisitor whether there is none for want of a token
  * @property {object} copy of this package
  * @property {Options} settings
  */

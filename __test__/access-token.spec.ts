@@ -192,13 +192,15 @@ describe('what cannot be read', () => {
       Object.fromEntries(Array.from({ length: 100_000 }, (_, index) => [`x-${index}`, TOKEN])),
     ];
     for (const headers of odd) {
-      const start = performance.now();
+      const begun = process.cpuUsage();
       try {
         accessTokenFrom(headers, COOKIES);
       } catch (error) {
         expect(error).toBeInstanceOf(StackAuthError);
       }
-      expect(performance.now() - start).toBeLessThan(2_000);
+      // Of processors, since the machine may be busy with something else.
+      const { user, system } = process.cpuUsage(begun);
+      expect((user + system) / 1_000).toBeLessThan(2_000);
     }
   });
 });

@@ -159,7 +159,7 @@ describe('socket-io.mts', () => {
       expect(outcome).toMatchObject({ message: 'ERR_JWS_INVALID', data: { retryable: false } });
     }
 
-    const auth = { accessToken: await issuer.mint({ expiresIn: 2 }) };
+    const auth = { accessToken: await issuer.mint({ expiresIn: 4 }) };
     const { socket, outcome } = await hear(url, { auth });
     expect(outcome).toEqual({ userId: USER_ID });
     await new Promise((resolve) => socket.once('disconnect', resolve));
@@ -226,11 +226,14 @@ test('opentelemetry.mts records calls, fetches and spans', async () => {
   const client = await makeCalls(await stage());
   const url = client.stats().keys.url;
   // Fetches are told of in a turn of their own.
-  const counted = await vi.waitUntil(async () => {
-    await reader.forceFlush();
-    const found = exporter.getMetrics().at(-1)?.scopeMetrics[0]?.metrics ?? [];
-    return found.length === 2 && found;
-  });
+  const counted = await vi.waitUntil(
+    async () => {
+      await reader.forceFlush();
+      const found = exporter.getMetrics().at(-1)?.scopeMetrics[0]?.metrics ?? [];
+      return found.length === 2 && found;
+    },
+    { timeout: 10_000 },
+  );
   const points = (name: string) =>
     counted.find(({ descriptor }) => descriptor.name === name)?.dataPoints;
   expect(points('stack_auth.call.duration')).toMatchObject([

@@ -38,7 +38,7 @@ const invalid = (message: string) => ({
   challenge: `, error="invalid_token", error_description="${message}"`,
 });
 const FOREIGN = { base: 'https://elsewhere.example' };
-const API: AuthOptions = { fetchUser: true, timeout: 700 };
+const API: AuthOptions = { fetchUser: true };
 
 const ROWS: Row[] = [
   {
@@ -161,7 +161,7 @@ const ROWS: Row[] = [
     status: 503,
     code: 'ERR_API_TIMEOUT',
     retryAfter: /^5$/,
-    options: API,
+    options: { ...API, timeout: 700 },
     stage: (issuer) => answer(issuer, 'users/me', () => {}),
     headers: fresh,
   },
@@ -293,7 +293,7 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
   test('what goes wrong in a handler has the same answer', async () => {
     using _console = silence();
     const issuer = await startIssuer();
-    const client = new StackAuth({ ...issuer.options, timeout: 700 });
+    const client = new StackAuth(issuer.options);
     answer(issuer, 'users/me', status(502));
     const app = express();
     app.get('/', requireUser({ client }), (request, response, next) => {

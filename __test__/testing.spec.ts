@@ -87,7 +87,7 @@ describe('the end', () => {
     const { accessToken } = stack.signIn();
     const hanging = verifyJwt(accessToken, { ...stack.options, timeout: 20_000 });
     hanging.catch(() => {});
-    await vi.waitUntil(() => stack.requests.length === 1);
+    await vi.waitUntil(() => stack.requests.length === 1, { timeout: 10_000 });
     await stack.stop();
     await expect(hanging).rejects.toMatchObject({ code: 'ERR_JWKS_FETCH_FAILED' });
     await stack.stop();

@@ -127,9 +127,12 @@ mod tests {
     #[test]
     fn who_gives_up_early_leaves_it_flying() {
         run(async {
-            let flight = launch(LONG, 2 * SHORT);
+            let (answer, answered) = tokio::sync::oneshot::channel();
+            let work = |_| async move { Ok(answered.await.unwrap()) };
+            let flight = Flight::launch(LONG, work, late(), |result| result);
             assert_eq!(flight.join(clock::now() + 10, LONG, late()).await, Err(late()));
             assert!(flight.is_under_way());
+            answer.send(7).unwrap();
             assert_eq!(flight.join(clock::now() + 5_000, LONG, late()).await, Ok(7));
         });
     }
@@ -145,14 +148,12 @@ mod tests {
     #[test]
     fn those_with_the_same_time_do_not_put_the_end_off() {
         run(async {
-            let allowed = 8 * SHORT;
-            let flight = launch(allowed, LONG);
-            sleep(allowed / 2).await;
-            let started = clock::now();
-            let joined = flight.join(clock::now() + 5_000, allowed, late()).await;
-            assert_eq!(joined, Err(late()));
-            // Half the time is left; put off, it would be the whole.
-            assert!(clock::now() - started < millis(allowed) * 7 / 8);
+            let flight = launch(SHORT, LONG);
+            let end = || flight.until.0.load(Ordering::Relaxed);
+            let before = end();
+            sleep(SHORT / 2).await;
+            let joined = flight.join(clock::now() + 5_000, SHORT, late()).await;
+            assert_eq!((joined, end()), (Err(late()), before));
         });
     }
 

@@ -9,6 +9,7 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 
 import { StackAuth } from '../index.js';
 import { startIssuer } from './issuer.js';
+import { lateness } from './lateness.js';
 import { Report, rounded } from './report.js';
 import { newSigner } from './tokens.js';
 import { clock, drive, FLOOD, PUBLISHED, STOP, WITHDRAWN } from './traffic.js';
@@ -65,6 +66,11 @@ async function main() {
     const { failedFetches } = keys();
     const start = clock();
     await begin();
+    // Not before it is met, or on a busy machine it could be over before anyone has asked for keys.
+    const { fetches } = keys();
+    while (keys().fetches === fetches) {
+      await sleep(5);
+    }
     await time(share);
     await end?.();
     const back = clock();
@@ -101,10 +107,12 @@ async function main() {
   await outage('the issuer answers with 503', 0.1, error, recover);
   await time(0.04);
   board[WITHDRAWN] = 1;
-  const withdrawnAt = clock();
   await issuer.set({ jwks: jwks.slice(1) });
+  const withdrawnAt = clock();
+  const lateBefore = lateness();
   say('the issuer withdraws its first key');
   await time(0.1);
+  const late = lateness() - lateBefore;
   board[FLOOD] = 1;
   say('a flood of invented kids');
   await time(0.05);
@@ -153,7 +161,8 @@ async function main() {
   );
   const refused = Number(outcomes.get('withdrawn: ERR_JWKS_NO_MATCHING_KEY'));
   report.check('withdrawn key refused', refused, 'at least once', refused > 0);
-  const lastAccepted = Math.max(...each('lastAcceptedAt')) - withdrawnAt;
+  // Less what the machine let all wait meanwhile.
+  const lastAccepted = Math.max(...each('lastAcceptedAt')) - withdrawnAt - late;
   report.atMost('from withdrawal to last acceptance, ms', lastAccepted, options.cacheMaxAge + 500);
   for (const [at, { lasted, recovered, failed }] of outages.entries()) {
     // An attempt may be under way, or a pause of at most twice what was waited so far.

@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect, onTestFinished, vi } from 'vitest';
 import { StackAuth, StackAuthError } from '../../index.js';
+import { peek } from './differential/peek.js';
 import { type Request, type Response, StandIn, userOf } from './stand-in.js';
 
 /** What `users/me` and the tokens of the stand-in say of the one user there is. */
@@ -89,6 +90,17 @@ export async function backOffOf(issuer: StandIn) {
   await sleep((statsOf(issuer).nextAttemptIn ?? 0) + 5);
 }
 
+/** How many fetches may have failed in so many milliseconds, for the pauses between them grow. */
+export function permittedFetches(elapsed: number) {
+  // The pause after the n-th failure is 250 ms · 2ⁿ⁻¹, less up to a half.
+  return 1 + Math.floor(Math.log2(1 + elapsed / 125));
+}
+
+/** Waits until a token has expired by the clock of this machine. */
+export async function expiryOf(token: string) {
+  await sleep(Math.max(0, Number(peek(token).claims.exp) * 1_000 - Date.now()) + 5);
+}
+
 /** The same token, said to be signed by another key. */
 export function withKid(token: string, kid: string) {
   const header = Buffer.from(JSON.stringify({ alg: 'ES256', kid })).toString('base64url');
@@ -102,12 +114,6 @@ export async function failure(call: Promise<unknown>): Promise<StackAuthError> {
   );
   expect(error).toBeInstanceOf(StackAuthError);
   return error as StackAuthError;
-}
-
-export async function timed<T>(work: () => Promise<T>): Promise<[outcome: T, millis: number]> {
-  const start = performance.now();
-  const outcome = await work();
-  return [outcome, performance.now() - start];
 }
 
 export const times = <T>(count: number, make: (index: number) => T): T[] =>

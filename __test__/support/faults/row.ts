@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect } from 'vitest';
 import type { GetUserOptions, StackAuthErrorCode } from '../../../index.js';
-import { USER_ID, until } from '../cache-issuer.js';
+import { permittedFetches, USER_ID, until } from '../cache-issuer.js';
 import { Caller, type Callers, type Outcome } from './callers.js';
 import type { Pki } from './certificates.js';
 import { type Place, Site } from './site.js';
 import type { Fault } from './table.js';
 
-/** What a call may take beyond its time-out, by a clock that is as late as the machine is busy. */
+/** What a call may take beyond its time-out, less what the machine let it wait. */
 const GRACE = 250;
 /** What a call may take that waits for nothing: less than the time-out of a fault that hangs. */
 const AT_ONCE = 400;
@@ -131,9 +131,8 @@ export class Row {
   async expectFewFetches() {
     const { fetches } = await this.stats();
     const elapsed = performance.now() - this.#struckAt;
-    // The pause after the n-th failure is 250 ms · 2ⁿ⁻¹, less up to a half.
-    const permitted = 1 + Math.floor(Math.log2(1 + elapsed / 125));
-    expect(this.site.attempts, 'requests').toBeLessThanOrEqual(Math.min(fetches, permitted));
+    const most = Math.min(fetches, permittedFetches(elapsed));
+    expect(this.site.attempts, 'requests').toBeLessThanOrEqual(most);
   }
 
   /** The keys came by one fetch. */

@@ -71,7 +71,7 @@ export function optionalUser(options?: AuthOptions): AuthMiddleware;
  * @param request The request that the middleware saw, itself and not a wrapper of it.
  * @throws {@link StackAuthError}
  * - `ERR_TOKEN_MISSING` (401): {@link optionalUser} found no token
- * - what the middleware handed to `next`, if it refused the request, to an error handler that asks all the same
+ * - what the middleware handed to `next`, if it refused the request
  * - `ERR_CONFIG` (500): no middleware of this package came before, or it has not called `next` yet
  */
 export function getAuth(request: object): Auth;

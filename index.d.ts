@@ -22,8 +22,8 @@
  * - status 500: `ERR_CONFIG`
  * - status 503: `ERR_JWKS_FETCH_FAILED`, `ERR_JWKS_TIMEOUT`, `ERR_JWKS_INVALID`
  *
- * @param accessToken A compact JWS (RFC 7515 section 7.1) of at most 16 KiB, without `Bearer`. Anything else, no string
- *   as well, is an `ERR_JWS_INVALID`.
+ * @param accessToken A compact JWS (RFC 7515 section 7.1) of at most 16 KiB, without `Bearer`. Anything else,
+ *   also what is no string, is an `ERR_JWS_INVALID`.
  * @param options What is left out comes from the environment, read at each call, or its default.
  *
  * @example
@@ -38,9 +38,9 @@ export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Prom
  * Asks Stack Auth for the user of an access token: `GET /api/v1/users/me`, with every field of the
  * answer passed through.
  *
- * A token that {@link verifyJwt} would refuse is refused without a request. Only if there are no keys that count,
- * and none can be had, the API is to judge the token, and is sent it unverified. On 429, 5xx and connection errors
- * there are up to two more tries within `timeout`, honouring `Retry-After`.
+ * A token that {@link verifyJwt} would refuse is refused without a request. Only if no keys count and none can be
+ * had is it sent unverified, for the API to judge. On 429, 5xx and connection errors there are up to two more tries
+ * within `timeout`, honouring `Retry-After`.
  *
  * A rejection is always a {@link StackAuthError}, or an `AbortError` if `signal` was aborted:
  * - status 401: the codes of {@link verifyJwt}, and `ERR_USER_UNAUTHENTICATED` if the API says that
@@ -263,7 +263,7 @@ export interface VerifyJwtOptions {
 
   /**
    * Milliseconds beyond their freshness in which known keys still count while they cannot
-   * be fetched, for whatever reason. 0: then each token is rejected with a 503.
+   * be fetched, for whatever reason. 0: none count then.
    *
    * @defaultValue `3_600_000`
    */

@@ -2,7 +2,7 @@
 
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { getAuth, optionalUser, requireUser } from '../express.js';
-import { StackAuth } from '../index.js';
+import { StackAuth, verifyJwt } from '../index.js';
 import { startIssuer } from './support/cache-issuer.ts';
 import { appOf, EXPRESSES, serve, withToken } from './support/express-app.ts';
 import { userOf } from './support/stand-in.js';
@@ -44,11 +44,12 @@ describe.each(EXPRESSES)('in %s, two middlewares in a row', (_version, express) 
 
   test('each verify the token, for a request can outlive it', async () => {
     const issuer = await startIssuer();
-    const withdraw = (_request: unknown, _response: unknown, next: () => void) => {
+    const withdraw = async (_request: unknown, _response: unknown, next: () => void) => {
       issuer.rotate({ withdraw: true });
+      await verifyJwt(await issuer.mint(), issuer.options);
       next();
     };
-    const middleware = requireUser({ ...issuer.options, cacheMaxAge: 0 });
+    const middleware = requireUser(issuer.options);
     const ask = await serve(appOf(express, middleware, withdraw, middleware));
     expect(await ask('/', withToken(await issuer.mint()))).toMatchObject({ status: 401 });
   });
@@ -106,6 +107,28 @@ describe.each(EXPRESSES)('in %s, two middlewares in a row', (_version, express) 
     const client = new StackAuth(other.options);
     const ask = await serve(appOf(express, requireUser(), requireUser({ client })));
     expect(await ask('/', headers)).toMatchObject({ status: 401 });
+  });
+
+  test('leave nothing of the first to error handlers where something else has set request.auth', async () => {
+    const issuer = await startIssuer();
+    const app = express();
+    const lenient = optionalUser({ ...issuer.options, allowAnonymous: true });
+    const spoil = (request: any, _response: unknown, next: () => void) => {
+      request.auth = { sub: 'theirs' };
+      next();
+    };
+    app.use('/both', lenient);
+    app.use(spoil, requireUser(issuer.options));
+    app.use((error: any, request: any, response: any, _next: unknown) => {
+      expect(() => getAuth(request)).toThrow(error);
+      response.json({ code: error.code, auth: request.auth });
+    });
+    const ask = await serve(app);
+    const anonymous = withToken(await issuer.mint({ type: 'anonymous' }));
+    for (const path of ['/', '/both']) {
+      const { body } = await ask(path, anonymous);
+      expect(body).toEqual({ code: 'ERR_CONFIG', auth: { sub: 'theirs' } });
+    }
   });
 
   test('leave nothing of the first to error handlers where the second cannot read a token', async () => {

@@ -2,7 +2,6 @@
 
 const { answerHeaders, describeToCaller } = require('./challenge.js');
 const { configError } = require('./errors.js');
-const { describe } = require('./options.js');
 
 /**
  * @import { AuthResponse, JsonResponse } from '../express.js'
@@ -24,9 +23,7 @@ function passOn(error, client, response, next) {
       setHeaders(response, error);
     }
   } catch {} // A client of another make; the request must go on all the same.
-  // To Express, nothing is no error, and a text can be an order.
-  const isError = typeof error === 'object' && error !== null;
-  next(isError ? error : new Error(`expected an error, found ${describe(error)}`));
+  next(error);
 }
 
 /**

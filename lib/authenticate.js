@@ -6,6 +6,7 @@ const channels = require('./channels.js');
 const { boundOfClient } = require('./client.js');
 const { callerError, configError } = require('./errors.js');
 const { THIS_COPY, foundOf, refuseOther, sameOf } = require('./found.js');
+const { describe } = require('./options.js');
 
 /**
  * @import { Auth } from '../express.js'
@@ -36,7 +37,6 @@ const { THIS_COPY, foundOf, refuseOther, sameOf } = require('./found.js');
  */
 function authenticate(request, setup) {
   const previous = foundOf.get(request);
-  refuseOther(request, previous);
   /** @type {Found} */
   const found = {
     auth: undefined,
@@ -47,6 +47,7 @@ function authenticate(request, setup) {
   };
   foundOf.set(request, found);
   try {
+    refuseOther(request, previous);
     request.auth = undefined;
     const token = tokenOf(request, setup.cookies);
     if (token !== undefined) {
@@ -58,9 +59,19 @@ function authenticate(request, setup) {
     found.isVisitor = true;
     return undefined;
   } catch (error) {
-    found.error = error;
-    throw error;
+    throw refused(found, error);
   }
+}
+
+/**
+ * @param {Found} found
+ * @param {unknown} error
+ */
+function refused(found, error) {
+  // To Express, nothing is no error, and a text can be an order.
+  const isError = typeof error === 'object' && error !== null;
+  found.error = isError ? error : new Error(`expected an error, found ${describe(error)}`);
+  return found.error;
 }
 
 /**
@@ -118,8 +129,7 @@ async function keepLater(request, found, pending, { fetchUser }) {
     request.auth = auth;
     found.auth = auth;
   } catch (error) {
-    found.error = error;
-    throw error;
+    throw refused(found, error);
   }
 }
 

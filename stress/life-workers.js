@@ -25,7 +25,6 @@ const threads = () => (process.platform === 'linux' ? readdirSync('/proc/self/ta
 async function endWorkers(job) {
   const { rounds, loaded, up, tokens } = job;
   const addon = loaded ? await import('../index.js') : undefined;
-  const { timed } = await import('./lateness.js');
   let slowest = 0;
   /** After each round. @type {Array<{ threads: number, rss: number }>} */
   const after = [];
@@ -39,10 +38,9 @@ async function endWorkers(job) {
     });
     await Promise.all(workers.map((worker) => once(worker, 'message')));
     await sleep(Math.random() * 5);
-    const [, millis, late] = await timed(() =>
-      Promise.all(workers.map((worker) => worker.terminate())),
-    );
-    slowest = Math.max(slowest, millis - late);
+    const begun = performance.now();
+    await Promise.all(workers.map((worker) => worker.terminate()));
+    slowest = Math.max(slowest, performance.now() - begun);
     await addon?.verifyJwt(/** @type {string} */ (tokens[round % tokens.length]), up);
     after.push({ threads: threads(), rss: process.memoryUsage.rss() });
   }

@@ -10,7 +10,6 @@ import { text } from 'node:stream/consumers';
 import { parseArgs, promisify } from 'node:util';
 
 import { startIssuer } from './issuer.js';
-import { lateness } from './lateness.js';
 import { Report, rounded } from './report.js';
 import { mint, newSigner } from './tokens.js';
 
@@ -59,7 +58,6 @@ const report = new Report();
  */
 async function endOf(calls, end) {
   const delay = Math.random() * 8;
-  const lateBefore = lateness();
   const child = spawn(
     process.execPath,
     [script('life-process.js'), JSON.stringify({ ...job, calls, end, delay })],
@@ -79,16 +77,15 @@ async function endOf(calls, end) {
     }
   });
   const ended = once(child, 'exit').then(([code, signal]) => {
-    const late = lateness() - lateBefore;
-    return { code, signal, at: Number(process.hrtime.bigint() / 1_000n), late };
+    return { code, signal, at: Number(process.hrtime.bigint() / 1_000n) };
   });
   const printed = await Promise.all([
     text(/** @type {any} */ (output)),
     text(/** @type {any} */ (errors)),
   ]);
-  const { code, signal, at, late } = await ended;
+  const { code, signal, at } = await ended;
   const from = Number(said) || killedAt || Number.NaN;
-  return { code, signal, took: (at - from) / 1_000, late, printed: printed.join('') };
+  return { code, signal, took: (at - from) / 1_000, printed: printed.join('') };
 }
 
 /**
@@ -111,9 +108,9 @@ async function ends(end, kinds, count) {
     const calls = /** @type {Calls} */ (kinds[round % kinds.length]);
     let best = Number.POSITIVE_INFINITY;
     for (let tries = 1; best > PROMPTLY && tries <= TRIES; tries += 1) {
-      const { code, signal, took, late, printed } = await endOf(calls, end);
+      const { code, signal, took, printed } = await endOf(calls, end);
       best = Math.min(best, took);
-      if ((signal ?? code) !== expected || printed !== '' || !(took - late < HANGS)) {
+      if ((signal ?? code) !== expected || printed !== '' || !(took < HANGS)) {
         unclean += 1;
         console.log(`${name}, ${calls}: ${signal ?? code}, ${rounded(took)} ms, ${printed}`);
         break;

@@ -2,7 +2,7 @@
 // make, and says how they went.
 
 import { getUser, StackAuth, verifyJwt } from '../../../index.js';
-import { lateness } from '../../../stress/lateness.js';
+import { lateness } from '../lateness.js';
 
 /** @import { Job, Outcome } from './callers.js' */
 
@@ -21,12 +21,6 @@ async function make({ call, token, options }) {
 /** @param {Job} job @returns {Promise<Outcome>} */
 async function timed(job) {
   const [start, lateBefore] = [performance.now(), lateness()];
-  const elapsed = () => performance.now() - start;
-  const { timeout = 0 } = job.options;
-  let late = 0;
-  const timer = setTimeout(() => {
-    late = elapsed() - timeout;
-  }, timeout);
   const outcome = await make(job).then(
     (value) => ({ value }),
     ({ name, code, status, retryable, message, cause }) => ({
@@ -34,9 +28,7 @@ async function timed(job) {
       why: `${message}: ${cause?.message}`,
     }),
   );
-  clearTimeout(timer);
-  const millis = elapsed();
-  return { ...outcome, millis, late: Math.max(late, lateness() - lateBefore) };
+  return { ...outcome, millis: performance.now() - start, late: lateness() - lateBefore };
 }
 
 process.on('message', async (/** @type {Job & { id: number }} */ { id, ...job }) => {

@@ -20,7 +20,7 @@ export interface Outcome {
   /** For who reads of a row that does not hold. */
   why?: string;
   millis: number;
-  /** How long the machine let the process wait meanwhile; or a timer that was set to the call's time-out. */
+  /** How long the machine let the process wait meanwhile. */
   late: number;
 }
 

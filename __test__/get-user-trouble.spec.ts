@@ -225,9 +225,9 @@ describe('another try is made', () => {
       response.writeHead(code, { 'retry-after': retryAfter() }).end(),
     );
     const token = await issuer.mint();
-    const [user, millis] = await timed(() => getUser(token, issuer.options));
-    expect(user).toEqual(userOf());
-    expect(millis).toBeGreaterThan(950);
+    const start = performance.now();
+    expect(await getUser(token, issuer.options)).toEqual(userOf());
+    expect(performance.now() - start).toBeGreaterThan(950);
     expect(issuer.userRequests).toBe(2);
   });
 

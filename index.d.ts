@@ -39,8 +39,9 @@ export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Prom
  * answer passed through.
  *
  * A token that {@link verifyJwt} would refuse is refused without a request. Only if no keys count and none can be
- * had is it sent unverified, for the API to judge. On 429, 5xx and connection errors there are up to two more tries
- * within `timeout`, honouring `Retry-After`.
+ * had is it sent unverified, for the API to judge; an answer whose `id` is not the token's `sub` is then no user, but
+ * the page of a proxy, say, and an `ERR_API_UNAVAILABLE`. On 429, 5xx and connection errors there are up to two more
+ * tries within `timeout`, honouring `Retry-After`.
  *
  * A rejection is always a {@link StackAuthError}, or an `AbortError` if `signal` was aborted:
  * - status 401: the codes of {@link verifyJwt}, and `ERR_USER_UNAUTHENTICATED` if the API says that

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { getUser, verifyJwt } from '../index.js';
 import {
   answer,
+  backOffOf,
   expiryOf,
   failure,
   gate,
@@ -51,6 +52,17 @@ describe('with maxAge', () => {
     expect(issuer.userRequests).toBe(2);
     await getUser(token, sharing(issuer));
     expect(issuer.userRequests).toBe(2);
+  });
+
+  test('an answer to a token that nobody had verified is not reused', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    answer(issuer, '/', (_request, response) => sendJson(response, 200, { status: 'maintenance' }));
+    const page = await failure(getUser(token, sharing(issuer)));
+    expect(page.code).toBe('ERR_API_UNAVAILABLE');
+    issuer.intercept = undefined;
+    await backOffOf(issuer);
+    expect(await getUser(token, sharing(issuer))).toEqual(userOf());
   });
 
   test('an answer is not for those without', async () => {

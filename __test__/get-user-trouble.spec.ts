@@ -120,6 +120,17 @@ describe('where no keys are to be had, the API is asked all the same', () => {
     expect(await getUser(await issuer.mint(), issuer.options)).toEqual(userOf());
   });
 
+  test.each([{ status: 'maintenance' }, { id: 'req_8f3a', status: 'maintenance' }, { id: null }])(
+    'and a page that stands in for all of the service lets nobody in: %o',
+    async (page) => {
+      const issuer = await startIssuer();
+      answer(issuer, '/', (_request, response) => sendJson(response, 200, page));
+      const [header, payload] = (await issuer.mint()).split('.');
+      const forged = [header, payload, 'A'.repeat(86)].join('.');
+      expect(await failure(getUser(forged, issuer.options))).toMatchObject(UNAVAILABLE);
+    },
+  );
+
   test('but not where keys are at hand and the token has none of them', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();

@@ -12,10 +12,10 @@ use crate::jwt::{UnverifiedJwt, VerifiedJwt};
 use crate::project::UserType;
 use crate::remembered::Remembered;
 use crate::token::Kid;
+use crate::users::answer::require_user;
 use crate::users::{self, Sharing};
 
 /// Options that were checked once, and the caches that they name.
-#[derive(Debug)]
 pub struct Client {
     config: Config,
     keys: Arc<KeyCache>,
@@ -32,7 +32,6 @@ pub struct Call {
 }
 
 /// A new token, whose signature is yet to be checked, and the keys for that; `None` if they must be waited for.
-#[derive(Debug)]
 pub struct Opened<'a>(UnverifiedJwt<'a>, Option<Arc<Snapshot>>);
 
 impl Opened<'_> {
@@ -206,6 +205,7 @@ impl Client {
             let deadline = if keys_decide() { call.deadline } else { half_time };
             self.verify(token, Call { deadline, ..call }).await.map(drop)
         };
+        let is_verified = verified.is_ok();
         let max_age = self.config.user_max_age;
         let sharing = match verified {
             Err(error) if error.code.party() == Party::Caller => return Err(error),
@@ -215,7 +215,11 @@ impl Client {
             // Without a verdict, nobody knows whether the token is still good.
             Err(_) => Sharing::UnderWay,
         };
-        users::current_user(users, token, sharing, call.deadline).await
+        let user = users::current_user(users, token, sharing, call.deadline).await?;
+        if !is_verified {
+            require_user(&user, token).map_err(|error| error.asked_at(&users.url))?;
+        }
+        Ok(user)
     }
 
     pub async fn warm_up(&self, call: Call) -> Result<()> {

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::error::{Code, Error, Result, quote};
 use crate::json;
+use crate::token::Token;
 
 /// An answer as it came.
 #[derive(Debug)]
@@ -26,11 +27,27 @@ pub fn read(answer: &Answer<'_>, secrets: &[&str]) -> Result<String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     match json::members(text, []) {
         Some([]) => Ok(text.to_owned()),
-        None => Err(Error::new(
-            Code::ApiUnavailable,
-            "users/me answered nonsense: expected a JSON object",
-        )),
+        None => Err(nonsense("a JSON object")),
     }
+}
+
+/// For a token that nobody has verified: the answer alone says that it is good, and the page of a proxy can be JSON as
+/// well, with the id of a request.
+pub fn require_user(user: &str, token: &str) -> Result<()> {
+    let (_, payload) = Token::parse(token)?;
+    let payload = json::text(payload).unwrap_or_default();
+    let text = |json, name| {
+        let [value] = json::members(json, [name])?;
+        json::string(value?)
+    };
+    match (text(user, "id"), text(&payload, "sub")) {
+        (Some(id), Some(sub)) if id == sub => Ok(()),
+        _ => Err(nonsense("the user of the token")),
+    }
+}
+
+fn nonsense(expected: &str) -> Error {
+    Error::new(Code::ApiUnavailable, format!("users/me answered nonsense: expected {expected}"))
 }
 
 fn refusal(answer: &Answer<'_>, secrets: &[&str]) -> Error {
@@ -137,6 +154,15 @@ mod tests {
         for body in ["", "null", "[]", "<html>", r#"{"id""#] {
             let error = read(&answer(200, None, body), &[]).unwrap_err();
             assert_eq!(error.code, Code::ApiUnavailable, "{body}");
+        }
+    }
+
+    #[test]
+    fn a_user_is_that_of_the_token() {
+        let token = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJ1In0.AA"; // {"sub":"u"}
+        assert!(require_user(r#"{"id":"u"}"#, token).is_ok());
+        for body in ["{}", r#"{"id":1}"#, r#"{"id":null}"#, r#"{"id":"request"}"#] {
+            assert_eq!(require_user(body, token).unwrap_err().code, Code::ApiUnavailable, "{body}");
         }
     }
 

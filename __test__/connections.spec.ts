@@ -2,13 +2,14 @@
 
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { copyFile } from 'node:fs/promises';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import path from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
 import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { StackAuth } from '../index.js';
-import { newPki } from './support/faults/certificates.ts';
+import { newPki, type Pki } from './support/faults/certificates.ts';
 import { StandIn } from './support/stand-in.js';
 
 async function listen(server: Server) {
@@ -79,3 +80,47 @@ test('a handshake that is never answered is given up, though its call went anoth
   expect(open.size).toBeGreaterThan(8);
   await vi.waitUntil(() => open.size === 0, { timeout: 20_000, interval: 100 });
 }, 60_000);
+
+const NO_AUTHORITIES = {
+  NODE_EXTRA_CA_CERTS: undefined,
+  SSL_CERT_FILE: undefined,
+  SSL_CERT_DIR: undefined,
+};
+
+test.each<[string, string, (pki: Pki) => string | Promise<string>]>([
+  ['NODE_EXTRA_CA_CERTS', 'Too many open files', (pki) => pki.file('authority')],
+  ['SSL_CERT_FILE', 'Too many open files', (pki) => pki.file('authority')],
+  ['SSL_CERT_DIR', 'No CA certificates', directoryOf],
+])(
+  'an authority of %s that no file was to spare for counts once there is one',
+  async (variable, why, place) => {
+    const pki = await newPki();
+    onTestFinished(() => pki.remove());
+    const jwks = 'HTTP/1.1 200 OK\r\ncontent-length: 11\r\n\r\n{"keys":[]}';
+    const site = createTlsServer(pki.identities.good, (socket) => {
+      socket.on('error', () => {}).on('data', () => socket.write(jwks));
+    });
+    const options = { projectId: 'p', baseUrl: `https://127.0.0.1:${await listen(site)}` };
+    const script = path.join(import.meta.dirname, 'support/short-of-files-process.js');
+    const command = 'ulimit -n 64; exec "$0" "$@"';
+    const child = spawn('sh', ['-c', command, process.execPath, script, JSON.stringify(options)], {
+      env: { ...process.env, ...NO_AUTHORITIES, [variable]: await place(pki) },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    onTestFinished(() => void child.kill());
+    const [outcomes] = await once(child.stdout, 'data');
+    expect(JSON.parse(String(outcomes))).toEqual([
+      expect.stringContaining(why),
+      expect.stringContaining('ERR_JWKS_INVALID'),
+    ]);
+  },
+  60_000,
+);
+
+/** With the authority under a name as `openssl rehash` gives it. */
+async function directoryOf(pki: Pki) {
+  const file = pki.file('authority');
+  const directory = path.dirname(file);
+  await copyFile(file, path.join(directory, '01234567.0'));
+  return directory;
+}

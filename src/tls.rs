@@ -1,6 +1,8 @@
 //! Whom TLS trusts: the platform's authorities, and what the operator names besides.
 
 use std::env;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -15,13 +17,15 @@ use rustls::{
 use rustls_platform_verifier::Verifier as Platform;
 use webpki::anchor_from_trusted_cert;
 
-/// As of now: files that change later are not read again.
+/// As of now: files that change later are not read again. So what cannot be read just now is an error, and read again
+/// at the next attempt: the process may have no file to spare for a moment.
 pub fn config() -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let extra = certificates("NODE_EXTRA_CA_CERTS");
+    let extra = certificates("NODE_EXTRA_CA_CERTS")?;
+    let named = certificates("SSL_CERT_FILE")?;
     let verifier = Verifier {
         platform: platform(&extra, &provider)?,
-        named: extra.into_iter().chain(certificates("SSL_CERT_FILE")).collect(),
+        named: extra.into_iter().chain(named).collect(),
     };
     let mut config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -32,13 +36,27 @@ pub fn config() -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
-/// Those in the file that a variable names. What cannot be read is passed over, as in Node.
-fn certificates(variable: &str) -> Vec<CertificateDer<'static>> {
-    let pem = env::var_os(variable).and_then(|path| std::fs::read(path).ok()).unwrap_or_default();
-    CertificateDer::pem_slice_iter(&pem)
-        .filter_map(Result::ok)
-        .filter(|certificate| anchor_from_trusted_cert(certificate).is_ok())
-        .collect()
+/// Those in the file that a variable names. What cannot be read is passed over, as in Node, unless that may pass.
+fn certificates(variable: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
+    let Some(path) = env::var_os(variable) else { return Ok(Vec::new()) };
+    let pem = match fs::read(path) {
+        Err(error) if may_pass(&error) => {
+            let message = format!("the file of {variable} could not be read: {error}");
+            return Err(Error::General(message));
+        }
+        pem => pem.unwrap_or_default(),
+    };
+    let certificates = CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok);
+    Ok(certificates.filter(|it| anchor_from_trusted_cert(it).is_ok()).collect())
+}
+
+/// All else stays as it is: a loop of links, a name that is too long.
+fn may_pass(error: &io::Error) -> bool {
+    /// `ENFILE` and `EMFILE`, and what Windows has for them: Rust has no kind for a process without files to spare.
+    const NO_FILES: &[i32] = if cfg!(windows) { &[4] } else { &[23, 24] };
+    let kinds = [ErrorKind::OutOfMemory, ErrorKind::StaleNetworkFileHandle, ErrorKind::TimedOut];
+    error.raw_os_error().is_some_and(|code| NO_FILES.contains(&code))
+        || kinds.contains(&error.kind())
 }
 
 fn platform(
@@ -47,6 +65,10 @@ fn platform(
 ) -> Result<Platform, Error> {
     let system = Platform::new(Arc::clone(provider));
     if extra.is_empty() && system.is_ok() {
+        return system;
+    }
+    // It does not say why.
+    if system.is_err() && File::open("/").is_err_and(|error| may_pass(&error)) {
         return system;
     }
     // Slim containers have no certificates of their own.

@@ -290,6 +290,17 @@ describe('the environment', () => {
     await refuses([], 'options must be a plain object');
   });
 
+  test.each([
+    ['NEXT_PUBLIC_STACK_API_URL', 'localhost:8102', 'baseUrl must be'],
+    ['HEXCLAVE_PROJECT_ID', "'quoted'", 'projectId must be'],
+    ['STACK_SECRET_SERVER_KEY', 'ssk_1\n', 'found white space before or after them'],
+  ])('is named where it is wrong: %s', async (variable, value, what) => {
+    vi.stubEnv('STACK_PROJECT_ID', standIn.projectId);
+    vi.stubEnv(variable, value);
+    await refuses({}, what);
+    await refuses({}, `(from ${variable})`);
+  });
+
   test('names the address and the keys, the secret one never publicly', async () => {
     standIn.users.set('5c2f6e0a-3d1b-4b7e-9a8c-0f1e2d3c4b5a', userOf());
     vi.stubEnv('STACK_PROJECT_ID', standIn.projectId);

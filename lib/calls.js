@@ -5,6 +5,7 @@ const { abortError, orAborted } = require('./abort.js');
 const checks = require('./checks.js');
 const { StackAuthError, configError } = require('./errors.js');
 const { Templates } = require('./templates.js');
+const { variableOf } = require('./options.js');
 const { parseVerified } = require('./verified.js');
 
 /**
@@ -90,7 +91,11 @@ function bind({ currentDate, signal, keys, ...others }) {
 function create(settings) {
   const client = NativeClient.create(settings);
   if (isFailure(client)) {
-    throw new StackAuthError(client);
+    const { message } = client;
+    const variable = variableOf(settings, message);
+    throw new StackAuthError(
+      variable ? { ...client, message: `${message} (from ${variable})` } : client,
+    );
   }
   return client;
 }

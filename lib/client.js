@@ -79,7 +79,7 @@ class StackAuth {
   static #self(self) {
     if (!isObject(self) || !(#bound in self)) {
       throw configError(
-        "a client's method was called without its client: write client.verifyJwt(token), say",
+        "a client's method was called without its client, or by way of a Proxy: write client.verifyJwt(token), say",
       );
     }
     return self;

@@ -53,12 +53,20 @@ const OPTIONS = {
   tokenCacheBytes: ['a number', is('number')],
 };
 
-/** @type {Record<string, { variable: string, publicToo: boolean }>} */
+/** @param {string} name */
+const publicToo = (name) =>
+  ['HEXCLAVE', 'STACK'].flatMap((brand) => [`${brand}_${name}`, `NEXT_PUBLIC_${brand}_${name}`]);
+
+/**
+ * The variables that stand in for an option, those that win first.
+ *
+ * @type {Record<string, string[]>}
+ */
 const ENVIRONMENT = {
-  projectId: { variable: 'PROJECT_ID', publicToo: true },
-  secretServerKey: { variable: 'SECRET_SERVER_KEY', publicToo: false },
-  publishableClientKey: { variable: 'PUBLISHABLE_CLIENT_KEY', publicToo: true },
-  baseUrl: { variable: 'API_URL', publicToo: true },
+  projectId: publicToo('PROJECT_ID'),
+  secretServerKey: ['HEXCLAVE_SECRET_SERVER_KEY', 'STACK_SECRET_SERVER_KEY'],
+  publishableClientKey: publicToo('PUBLISHABLE_CLIENT_KEY'),
+  baseUrl: publicToo('API_URL'),
 };
 
 /**
@@ -169,17 +177,26 @@ function isObject(value) {
  * @returns {string | undefined}
  */
 function fromEnvironment(option) {
-  const { variable, publicToo } = /** @type {typeof ENVIRONMENT[string]} */ (ENVIRONMENT[option]);
   const { env } = process;
-  for (const brand of ['HEXCLAVE', 'STACK']) {
-    const value =
-      env[`${brand}_${variable}`] ||
-      (publicToo ? env[`NEXT_PUBLIC_${brand}_${variable}`] : undefined);
+  for (const variable of /** @type {string[]} */ (ENVIRONMENT[option])) {
+    const value = env[variable];
     if (value) {
       return value;
     }
   }
   return undefined;
+}
+
+/**
+ * Which variable has the value that an option was refused for: who has set it may never have written the option's name.
+ *
+ * @param {any} options
+ * @param {string} refusal that begins with the option's name
+ */
+function variableOf(options, refusal) {
+  const [option = ''] = refusal.split(' ', 1);
+  const variables = Object.hasOwn(ENVIRONMENT, option) ? ENVIRONMENT[option] : undefined;
+  return variables?.find((variable) => process.env[variable] === options[option]);
 }
 
 /**
@@ -219,4 +236,5 @@ module.exports = {
   isObject,
   isPlain,
   readOptions,
+  variableOf,
 };

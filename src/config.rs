@@ -170,14 +170,21 @@ fn access(access_type: Option<&str>, secret: Option<String>) -> Result<Option<Ac
 /// RFC 9110 section 5.5, without white space. The value is a secret and stays out of the message.
 fn header_safe(name: &str, value: Option<String>) -> Result<Option<String>> {
     match value {
-        Some(value) if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_graphic()) => {
-            Err(config(format!(
-                "{name} must be visible ASCII characters; found {}",
-                if value.is_empty() { "none" } else { "others among them" }
-            )))
+        Some(value) if value.is_empty() || !is_graphic(&value) => {
+            let found = match value.trim() {
+                "" => "none",
+                // As a file ends with a line.
+                trimmed if is_graphic(trimmed) => "white space before or after them",
+                _ => "others among them",
+            };
+            Err(config(format!("{name} must be visible ASCII characters; found {found}")))
         }
         value => Ok(value),
     }
+}
+
+fn is_graphic(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn issuer_bases(base: &str, further: &[String]) -> Result<Vec<String>> {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::ptr;
 
 use napi::bindgen_prelude::{JsValue, ToNapiValue, Unknown};
-use napi::{Error, Status, check_status, sys};
+use napi::{Error, Status, ValueType, check_status, sys};
 
 use crate::error::{self, Code, Result};
 use crate::token::{MAX_TOKEN_BYTES, Token};
@@ -42,7 +42,10 @@ pub fn with<T>(
         match Status::from(status) {
             Status::Ok => {}
             Status::StringExpected => {
-                let found = format!("{:?}", value.get_type()?).to_lowercase();
+                let found = match value.get_type()? {
+                    ValueType::Object => "an object (a promise, a request?)".to_owned(),
+                    other => format!("{other:?}").to_lowercase(),
+                };
                 let message = format!("Compact JWS must be a string, found {found}");
                 return Ok(Err(error::Error::new(Code::JwsInvalid, message)));
             }

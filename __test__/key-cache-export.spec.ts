@@ -1,7 +1,8 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describe, expect, test } from 'vitest';
-import { StackAuth, verifyJwt } from '../index.js';
+import { type ExportedKeys, StackAuth, verifyJwt } from '../index.js';
 import {
   answerKeys,
   DOWN,
@@ -189,3 +190,28 @@ describe('stats', () => {
     });
   });
 });
+
+test.each<[string, (keys: ExportedKeys) => unknown]>([
+  ['the set', (keys) => Object.assign(keys, { jwks: 'no set' })],
+  ['a key of it', (keys) => Object.assign(keys.jwks.keys[0] ?? {}, { x: 'AA' })],
+  ['the age', (keys) => Object.assign(keys, { uat: 0 })],
+])(
+  'a client has its keys as they were when it was made, whatever becomes of %s',
+  async (_what, change) => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const first = new StackAuth(issuer.options);
+    await first.warmUp();
+    const keys = first.exportKeys()!;
+    // Nobody has fetched from there, and nobody can.
+    const baseUrl = `http://127.0.0.1:9/${randomUUID()}`;
+    const client = new StackAuth({
+      ...issuer.options,
+      keys,
+      baseUrl,
+      issuerBaseUrls: [issuer.url],
+    });
+    change(keys);
+    await expect(client.verifyJwt(token, { timeout: 999 })).resolves.toBeDefined();
+  },
+);

@@ -264,7 +264,7 @@ describe('the environment', () => {
 
   test('that is empty counts as unset', async () => {
     vi.stubEnv('HEXCLAVE_PROJECT_ID', '');
-    await refuses({}, 'projectId is missing');
+    await refuses({}, /^projectId is missing: .* or STACK_PROJECT_ID$/);
     set('STACK_PROJECT_ID');
     expect(projectId()).toBe('STACK-PROJECT-ID');
   });

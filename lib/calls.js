@@ -3,7 +3,7 @@
 const { Abort, NativeClient } = require('../binding.js');
 const { abortError, orAborted } = require('./abort.js');
 const checks = require('./checks.js');
-const { StackAuthError, configError } = require('./errors.js');
+const { StackAuthError } = require('./errors.js');
 const { Templates } = require('./templates.js');
 const { variableOf } = require('./options.js');
 const { parseVerified } = require('./verified.js');
@@ -59,16 +59,13 @@ const clients = new Map();
  * @param {Options} options
  * @returns {Bound}
  */
-function bind({ currentDate, signal, keys, ...others }) {
+function bind({ currentDate, signal, ...others }) {
   // Without prototypes, for the native side would take what a polluted one has, and by an `Array.prototype.toJSON`
   // different options would be one client; and in one order, for equal options are one client.
   const settings = Object.create(null);
   for (const name of Object.keys(others).sort()) {
     const value = others[name];
     settings[name] = isArray(value) ? Object.setPrototypeOf([...value], null) : value;
-  }
-  if (keys) {
-    settings.keys = exported(keys);
   }
   const key = JSON.stringify(settings);
   let client = clients.get(key);
@@ -98,15 +95,6 @@ function create(settings) {
     );
   }
   return client;
-}
-
-/** @param {any} keys */
-function exported(keys) {
-  try {
-    return { jwks: String(JSON.stringify(keys.jwks)), uat: Number(keys.uat) };
-  } catch (cause) {
-    throw configError('keys.jwks must be JSON', cause);
-  }
 }
 
 /**

@@ -59,7 +59,7 @@ function isEqual(one, other) {
   return names.every(
     (name) =>
       Object.is(one[name], other[name]) ||
-      (Array.isArray(one[name]) && isDeepStrictEqual(one[name], other[name])),
+      ((name === 'keys' || Array.isArray(one[name])) && isDeepStrictEqual(one[name], other[name])),
   );
 }
 

@@ -27,9 +27,9 @@ const isKeys = (value) =>
 const is = (type) => (value) => typeof value === type;
 
 /**
- * What each option must be. What a value means is judged natively.
+ * What each option must be, and what is made of it. What a value means is judged natively.
  *
- * @typedef {Record<string, [expected: string, test: (value: unknown) => boolean]>} Table
+ * @typedef {Record<string, [expected: string, test: (value: unknown) => boolean, make?: (value: any) => unknown]>} Table
  * @type {Table}
  */
 const OPTIONS = {
@@ -48,7 +48,7 @@ const OPTIONS = {
   signal: ['an AbortSignal', isSignal],
   cacheMaxAge: ['a number (ms)', is('number')],
   staleIfError: ['a number (ms)', is('number')],
-  keys: ['what exportKeys() returned', isKeys],
+  keys: ['what exportKeys() returned', isKeys, exported],
   maxAge: ['a number (ms)', is('number')],
   tokenCacheBytes: ['a number', is('number')],
 };
@@ -92,12 +92,12 @@ function readOptions(given, defaults, table = OPTIONS) {
     if (value === undefined) {
       continue;
     }
-    const [expected, test] = option;
+    const [expected, test, make] = option;
     const own = settled(value, test);
     if (own === undefined) {
       throw configError(`${name} must be ${expected}, found ${describe(value)}`);
     }
-    options[name] = own;
+    options[name] = make ? make(own) : own;
   }
   if (!defaults) {
     for (const option of Object.keys(ENVIRONMENT)) {
@@ -123,6 +123,20 @@ function settled(value, test) {
     return isDate(own) ? Date.prototype.getTime.call(own) : own;
   } catch {
     return undefined; // A getter or a proxy.
+  }
+}
+
+/**
+ * As of now: whoever handed it over may change it, as jose does its cache.
+ *
+ * @param {any} keys
+ */
+function exported(keys) {
+  try {
+    // Without a prototype, as in `bind`.
+    return { __proto__: null, jwks: String(JSON.stringify(keys.jwks)), uat: Number(keys.uat) };
+  } catch (cause) {
+    throw configError('keys.jwks must be JSON', cause);
   }
 }
 
@@ -196,7 +210,8 @@ function fromEnvironment(option) {
 function variableOf(options, refusal) {
   const [option = ''] = refusal.split(' ', 1);
   const variables = Object.hasOwn(ENVIRONMENT, option) ? ENVIRONMENT[option] : undefined;
-  return variables?.find((variable) => process.env[variable] === options[option]);
+  const value = options[option];
+  return value === undefined ? undefined : variables?.find((name) => process.env[name] === value);
 }
 
 /**

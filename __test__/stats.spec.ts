@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 
 import { StackAuth } from '../index.js';
+import { startStackAuth } from '../testing.js';
 import { DOWN, startIssuer } from './support/cache-issuer.js';
 
 const verifications = (client: StackAuth) => client.stats().verifications;
@@ -47,6 +48,20 @@ test('what fails for want of keys is nobody’s refusal', async () => {
   const client = new StackAuth(issuer.options);
   await expect(client.verifyJwt(await issuer.mint())).rejects.toMatchObject({ status: 503 });
   expect(verifications(client)).toEqual({ remembered: 0, new: 0, refused: 0 });
+});
+
+test('what the API alone refuses was good here', async () => {
+  const stack = await startStackAuth();
+  const client = new StackAuth(stack.options);
+  const claims = { restricted_reason: { type: 'restricted_by_administrator' } };
+  const { accessToken } = stack.signIn({ claims });
+  await expect(client.getUser(accessToken)).rejects.toMatchObject({
+    code: 'ERR_USER_TYPE_NOT_ALLOWED',
+    stackCode: 'RESTRICTED_USER_NOT_ALLOWED',
+  });
+  expect(verifications(client)).toEqual({ remembered: 0, new: 1, refused: 0 });
+  expect(client.stats().rejections).toEqual({ ERR_USER_TYPE_NOT_ALLOWED: 1 });
+  await stack.stop();
 });
 
 test('rejections are counted by their codes, whoever was at fault', async () => {

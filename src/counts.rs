@@ -1,8 +1,10 @@
 //! How the calls of a client ended, for who operates the server.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::error::{Code, Party};
+use crate::error::{Error, Party};
 
 #[derive(Debug, Default)]
 pub struct Counter(AtomicU64);
@@ -17,32 +19,33 @@ impl Counter {
     }
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub struct Counts {
     /// Good tokens that were seen before.
     pub remembered: Counter,
     /// Good tokens whose signature was checked.
     pub new: Counter,
-    rejections: [Counter; Code::ALL.len()],
+    /// Tokens that were found bad here.
+    pub refused: Counter,
+    rejections: Mutex<HashMap<&'static str, u64>>,
 }
 
 impl Counts {
-    pub fn reject(&self, code: Code) {
-        if let Some(counter) = self.rejections.get(code as usize) {
-            counter.add_one();
+    pub fn reject(&self, error: &Error) {
+        // What the API refused has the API's own code.
+        if error.code.party() == Party::Caller && error.context.stack_code.is_none() {
+            self.refused.add_one();
         }
+        *self.lock().entry(error.code.as_str()).or_default() += 1;
     }
 
     /// Of each code that occurred, how often.
-    pub fn rejections(&self) -> impl Iterator<Item = (Code, u64)> {
-        let counts = self.rejections.iter().map(Counter::get);
-        Code::ALL.into_iter().zip(counts).filter(|&(_, count)| count > 0)
+    pub fn rejections(&self) -> HashMap<&'static str, u64> {
+        self.lock().clone()
     }
 
-    /// Tokens that were found bad here, and not by the API.
-    pub fn refused(&self) -> u64 {
-        let here = |code: Code| code.party() == Party::Caller && code != Code::UserUnauthenticated;
-        self.rejections().filter(|&(code, _)| here(code)).map(|(_, count)| count).sum()
+    fn lock(&self) -> MutexGuard<'_, HashMap<&'static str, u64>> {
+        self.rejections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -67,7 +67,7 @@ pub struct CacheStats {
 
 /// What a call of this client is rejected with.
 pub fn rejection(client: &Client, error: Error) -> Failure {
-    client.counts().reject(error.code);
+    client.counts().reject(&error);
     failure(error)
 }
 
@@ -97,9 +97,9 @@ impl From<&Client> for Stats {
             verifications: Verifications {
                 remembered: count(counts.remembered.get()),
                 new: count(counts.new.get()),
-                refused: count(counts.refused()),
+                refused: count(counts.refused.get()),
             },
-            rejections: counts.rejections().map(|(code, n)| (code.as_str(), count(n))).collect(),
+            rejections: counts.rejections().into_iter().map(|(code, n)| (code, count(n))).collect(),
             token_cache: client.token_cache_stats().into(),
             user_cache: users::stats().into(),
         }

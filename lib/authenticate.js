@@ -82,43 +82,36 @@ function refused(found, error) {
  * @param {Found | undefined} previous
  */
 function find(request, found, token, setup, previous) {
-  const { client } = setup;
+  const { client, fetchUser, settings } = setup;
   // It is verified all the same: the request of a WebSocket, say, can outlive its token.
-  const known = sameOf(token, setup.settings, previous);
+  const known = sameOf(token, settings, previous);
   const bound = channels.verify.hasSubscribers ? undefined : boundOfClient(client);
-  if (!bound) {
-    const auth = authLater(known, token, client, client.verifyJwt(token));
-    return keepLater(request, found, auth, setup);
+  /** @type {any} */
+  const verified = bound ? verify(bound, authenticate, token) : client.verifyJwt(token);
+  const pending = bound && Pending.outcomeOf(verified);
+  if (!bound || pending || fetchUser) {
+    return findLater(request, found, token, setup, known, pending ?? verified, pending && bound);
   }
-  const verified = verify(bound, authenticate, token);
-  const pending = Pending.outcomeOf(verified);
-  return pending
-    ? keepLater(request, found, authLater(known, token, client, pending, bound), setup)
-    : keep(request, found, known ?? authOf(token, client, verified), setup);
-}
-
-/**
- * @param {Auth | undefined} known
- * @param {string} token
- * @param {Client} client
- * @param {any} pending
- * @param {Bound} [bound] of what is yet to be concluded
- */
-async function authLater(known, token, client, pending, bound) {
-  const outcome = await pending;
-  const verified = bound ? await conclude(bound, authLater, token, outcome) : outcome;
-  return known ?? authOf(token, client, verified);
+  const auth = known ?? authOf(token, client, verified);
+  request.auth = auth;
+  found.auth = auth;
+  return undefined;
 }
 
 /**
  * @param {any} request
  * @param {Found} found
- * @param {any} pending
+ * @param {string} token
  * @param {Setup} setup
+ * @param {any} known
+ * @param {any} pending
+ * @param {Bound} [bound] of what is yet to be concluded
  */
-async function keepLater(request, found, pending, { fetchUser }) {
+async function findLater(request, found, token, { client, fetchUser }, known, pending, bound) {
   try {
-    const auth = await pending;
+    const outcome = await pending;
+    const verified = bound ? await conclude(bound, findLater, token, outcome) : outcome;
+    const auth = known ?? authOf(token, client, verified);
     if (fetchUser) {
       auth.user = await auth.getUser();
     }
@@ -131,21 +124,6 @@ async function keepLater(request, found, pending, { fetchUser }) {
   } catch (error) {
     throw refused(found, error);
   }
-}
-
-/**
- * @param {any} request
- * @param {Found} found
- * @param {Auth} auth
- * @param {Setup} setup
- */
-function keep(request, found, auth, setup) {
-  if (setup.fetchUser) {
-    return keepLater(request, found, auth, setup);
-  }
-  request.auth = auth;
-  found.auth = auth;
-  return undefined;
 }
 
 /**

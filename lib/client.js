@@ -123,12 +123,7 @@ function user(bound, caller, accessToken) {
   const call = () =>
     ask(bound, caller, (client, date, abort) => client.getUser(accessToken, date, abort));
   return channels.verify.hasSubscribers
-    ? channels.published(
-        'getUser',
-        bound,
-        async () => call(),
-        ({ id }) => id,
-      )
+    ? channels.published('getUser', bound, call, ({ id }) => id)
     : call();
 }
 

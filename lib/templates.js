@@ -22,7 +22,7 @@ let near = slots(256);
 
 /**
  * Results of remembered tokens, by the number that the native side gave them, to be copied for each
- * call: a copy takes a tenth of the time that parsing takes. Bounded by the memory that they take, more or less.
+ * call: a copy takes a fraction of the time that parsing takes. Bounded by the memory that they take, more or less.
  */
 class Templates {
   /**

@@ -10,7 +10,6 @@ use tokio::time::{sleep, timeout};
 use crate::clock::{self, Millis, millis};
 use crate::error::{Error, Result};
 
-#[derive(Debug)]
 pub struct Flight<T> {
     outcome: watch::Receiver<Option<Result<T>>>,
     began: Millis,
@@ -18,7 +17,7 @@ pub struct Flight<T> {
 }
 
 /// By when work must be done; of a flight, the latest that anyone who waits would have waited.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Deadline(Arc<AtomicI64>);
 
 impl Deadline {

@@ -127,10 +127,3 @@ impl VerifiedJwt {
         &self.0.header
     }
 }
-
-impl std::fmt::Debug for VerifiedJwt {
-    /// Without the token itself.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("VerifiedJwt").field("kid", self.kid()).finish_non_exhaustive()
-    }
-}

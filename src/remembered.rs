@@ -60,13 +60,6 @@ impl Remembered {
     }
 }
 
-impl std::fmt::Debug for Remembered {
-    /// Without the tokens.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Remembered").finish_non_exhaustive()
-    }
-}
-
 /// A token, as the key that it is found by.
 struct ByText(VerifiedJwt);
 

@@ -25,7 +25,6 @@ pub use self::policy::Snapshot;
 /// However patient a caller is, a connection that hangs is given up; the next caller tries again.
 const MAX_ATTEMPT: Duration = Duration::from_secs(10);
 
-#[derive(Debug)]
 pub struct KeyCache {
     url: Arc<str>,
     /// The state's snapshot once more, for readers that must not wait for a lock.
@@ -34,7 +33,7 @@ pub struct KeyCache {
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     state: State,
     flight: Option<Flight<Arc<Snapshot>>>,

@@ -82,6 +82,7 @@ describe('a key that cannot be used', () => {
     ['for another algorithm', { alg: 'ES384' }],
     ['for no algorithm', { alg: null }],
     ['for signing alone', { key_ops: ['sign'] }],
+    ['for signing as well, which WebCrypto takes for no key', { key_ops: ['verify', 'sign'] }],
     ['with key_ops of the wrong type', { key_ops: 'verify' }],
     ['with a coordinate missing', { y: undefined }],
     ['with a coordinate of the wrong type', { x: 7 }],

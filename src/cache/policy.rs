@@ -99,7 +99,7 @@ impl State {
     ) -> Action {
         let held_back = self.failures.hold_back(now, patience);
         let Some(snapshot) = &self.snapshot else {
-            return self.fetch_or(None, held_back, fetching);
+            return self.fetch_or(held_back, fetching);
         };
         let snapshot = Arc::clone(snapshot);
 
@@ -109,7 +109,7 @@ impl State {
         let refresh_ahead = age >= refresh_after(fresh_for);
         let failing = self.failures.in_a_row > 0 && now - self.failures.last_at < RECENT_FAILURE;
         if age >= fresh_for && !(usable && failing) {
-            return self.fetch_or(usable.then_some(snapshot), held_back, fetching);
+            return self.fetch_or(held_back, fetching);
         }
 
         if self.is_settled(kid, &snapshot, now) {
@@ -120,7 +120,7 @@ impl State {
             };
         }
         if fetching || self.budget.has_one(now) {
-            return self.fetch_or(None, held_back, fetching);
+            return self.fetch_or(held_back, fetching);
         }
         match &self.failures.last {
             // Whether the issuer has this key by now cannot be known.
@@ -129,11 +129,10 @@ impl State {
         }
     }
 
-    fn fetch_or(&self, stale: Option<Arc<Snapshot>>, held_back: bool, fetching: bool) -> Action {
-        match (&self.failures.last, stale) {
+    fn fetch_or(&self, held_back: bool, fetching: bool) -> Action {
+        match &self.failures.last {
             _ if fetching => Action::Wait,
-            (Some(_), Some(snapshot)) if held_back => Action::Use(snapshot),
-            (Some(error), None) if held_back => Action::Fail(error.clone()),
+            Some(error) if held_back => Action::Fail(error.clone()),
             _ => Action::Fetch,
         }
     }

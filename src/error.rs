@@ -184,6 +184,9 @@ mod tests {
         assert_eq!(quote(&"é".repeat(1_000)).chars().count(), 123);
         assert_eq!(quote("é eyJhbGciOiJFUzI1NiJ9.e30"), r#""é "…"#);
         assert_eq!(quote("aqdPeyJf4Gg5i"), r#""aqdPeyJf4Gg5i""#);
+        let of = |length| format!("a {:x<length$}", "eyJ");
+        assert_eq!(quote(&of(20)), r#""a "…"#);
+        assert_eq!(quote(&of(19)), format!("{:?}", of(19)));
     }
 
     #[test]

@@ -121,6 +121,7 @@ mod tests {
     use crate::error::Result;
     use crate::jwt::UnverifiedJwt;
     use crate::keys::KeySet;
+    use crate::token::Header;
 
     fn parse(text: &str) -> Result<UnverifiedJwt<'_>> {
         UnverifiedJwt::parse(text, &Policy::default())
@@ -211,6 +212,23 @@ mod tests {
         for other in [format!("A{}", &text[1..]), format!("{text}A"), text[1..].to_owned()] {
             assert!(remembered.get(&other).is_none());
         }
+    }
+
+    #[test]
+    fn a_token_takes_its_room_once() {
+        assert!(Remembered::of(0).is_none());
+        let remembered = Remembered::of(80 * 1_024).unwrap();
+        let issuer = Issuer::new();
+        let jwt = issuer.jwt(0);
+        remembered.insert(jwt.clone());
+        remembered.insert(jwt.clone());
+        let stats = remembered.stats();
+        assert_eq!((stats.entries, stats.max_bytes), (1, 80 * 1_024));
+        let size = jwt.size();
+        assert!(size > jwt.text().len() + 2 * size_of::<Header>(), "{size}");
+        assert!(stats.bytes > size as u64);
+        remembered.insert(issuer.jwt(1));
+        assert_eq!(remembered.stats().entries, 2);
     }
 
     /// Who has no key can choose what a token ends with, and so where it is looked for.

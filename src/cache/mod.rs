@@ -310,6 +310,8 @@ fn snapshot(answer: Answer, base: Option<&Snapshot>, now: Millis) -> Result<Arc<
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
 
     #[test]
@@ -336,5 +338,39 @@ mod tests {
         assert!(Arc::ptr_eq(&changed.keys, &kept.keys));
         assert_eq!((kept.fetched_at, kept.etag.as_deref()), (4, Some("12")));
         assert!(snapshot(not_modified(), None, 5).is_err());
+    }
+
+    // RFC 7515 appendix A.3.1
+    const JWKS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+
+    #[test]
+    fn who_waits_in_vain_spares_others_the_wait() {
+        // Connections are taken there, and never answered.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let cache = KeyCache::of(&format!("http://{}/", listener.local_addr().unwrap()));
+        cache.import(JWKS, clock::unix_now() - 11 * 60_000).unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let limits =
+            Limits { max_age: Duration::from_mins(10), stale_if_error: Duration::from_hours(1) };
+        for _ in 0..2 {
+            let (deadline, allowed) = (clock::now() + 50, Duration::from_secs(5));
+            let found = runtime.block_on(cache.get(&Kid::Absent, limits, deadline, allowed));
+            assert_eq!(found.unwrap().keys.count(), 1);
+            let Stats { fetches, failures_in_a_row, .. } = cache.stats();
+            assert_eq!((fetches, failures_in_a_row), (1, 1));
+            assert!(cache.lock().overdue);
+        }
+    }
+
+    #[test]
+    fn a_fetch_that_is_late_and_then_fails_is_one_failure() {
+        let cache = KeyCache::of("http://localhost/late");
+        let error = || Error::new(Code::JwksTimeout, "late");
+        for (overdue, failures) in [(false, 1), (true, 1), (false, 2)] {
+            cache.lock().overdue = overdue;
+            assert!(cache.land(Err(error()), None, &Kid::Absent, clock::now()).is_err());
+            assert_eq!(cache.stats().failures_in_a_row, failures);
+        }
+        assert_eq!(cache.stats().failed_fetches, 3);
     }
 }

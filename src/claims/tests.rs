@@ -67,10 +67,14 @@ fn four_claims_are_required() {
 fn issuer_and_audience_are_a_pair() {
     refuses(r#","iss":"https://evil.example/api/v1/projects/p1""#, "iss", Reason::CheckFailed);
     refuses(r#","iss":["https://api.example.com/api/v1/projects/p1"]"#, "iss", Reason::CheckFailed);
+    let excluded =
+        format!(r#","iss":"{BASE}/api/v1/projects-restricted-users/p1","aud":"p1:restricted""#);
+    refuses(&excluded, "iss", Reason::CheckFailed);
     refuses(r#","iss":null"#, "iss", Reason::CheckFailed);
     refuses(r#","aud":"p2""#, "aud", Reason::CheckFailed);
     refuses(r#","aud":"p1:anon""#, "aud", Reason::CheckFailed);
     refuses(r#","aud":[]"#, "aud", Reason::CheckFailed);
+    refuses(r#","aud":["p2","p1:anon"]"#, "aud", Reason::CheckFailed);
     refuses(r#","aud":{"0":"p1"}"#, "aud", Reason::CheckFailed);
     accepts(r#","aud":["x",1,"p1"]"#);
 }
@@ -170,6 +174,35 @@ fn the_texts_of_a_policy_are_taken_over_where_they_are_the_same() {
         let claims = parse(&claims(more), &policy).unwrap();
         assert_eq!(has_texts_of(&policy.issuers[0], &claims), texts, "{more}");
     }
+}
+
+#[test]
+fn a_refusal_says_what_was_expected_and_found() {
+    for (more, found) in [
+        (r#","aud":"x""#, r#""x""#),
+        (r#","aud":["x", 1]"#, r#""[\"x\", 1]""#),
+        (r#","aud":7"#, r#""7""#),
+    ] {
+        let error = check(&claims(more), &policy(UserType::Regular)).unwrap_err();
+        let wanted = format!(r#"unexpected "aud" claim value: expected "p1", found {found}"#);
+        assert_eq!(error.message, wanted);
+    }
+    let error = check(&claims(r#","iss":"x""#), &policy(UserType::Restricted)).unwrap_err();
+    let iss = |kind| format!(r#""{BASE}/api/v1/projects{kind}/p1""#);
+    let (regular, restricted) = (iss(""), iss("-restricted-users"));
+    assert!(error.message.contains(&format!("expected {regular} or {restricted}, found \"x\"")));
+}
+
+#[test]
+fn many_audiences_take_room() {
+    let size = |aud: &[&str]| {
+        let json = claims(&format!(r#","aud":{aud:?}"#));
+        parse(&json, &Policy::default()).unwrap().size()
+    };
+    let (one, two, long) = (size(&["a"]), size(&["a", "b"]), size(&["a", &"b".repeat(1_000)]));
+    assert!(one > 32 && two > one + 32, "{one}, {two}");
+    assert!((two + 1_000..two + 2_000).contains(&long), "{long}");
+    assert_eq!(parse(&claims(""), &Policy::default()).unwrap().size(), 0);
 }
 
 #[test]

@@ -36,6 +36,9 @@ fn a_project_id_is_enough() {
     assert_eq!(config.timeout, Duration::from_secs(5));
     assert_eq!(config.limits.max_age, Duration::from_mins(10));
     assert_eq!(config.limits.stale_if_error, Duration::from_hours(1));
+    assert_eq!(config.user_max_age, Duration::ZERO);
+    assert_eq!(config.token_cache_bytes, 16 * 1_024 * 1_024);
+    assert!(config.policy.clock_tolerance == 0.0);
 }
 
 #[test]
@@ -112,6 +115,8 @@ fn odd_addresses_are_refused() {
         let message = refuses(Options { base_url: Some(text.into()), ..options() });
         assert!(!message.contains("hunter2"));
     }
+    let cause = base("x").unwrap_err().context.cause;
+    assert_eq!(cause.as_deref(), Some("relative URL without a base"));
 }
 
 #[test]
@@ -131,6 +136,9 @@ fn a_project_id_is_checked_and_never_repeated() {
     for id in ["", "a/b", "a?b", "../x", "ä", &"a".repeat(65)] {
         refuses(Options { project_id: Some(id.into()), ..Options::default() });
     }
+    for id in ["a-B-9", &"a".repeat(64)] {
+        assert!(Config::new(Options { project_id: Some(id.into()), ..Options::default() }).is_ok());
+    }
     let pasted = Options { project_id: Some("ssk_hunter2".into()), ..Options::default() };
     assert!(!refuses(pasted).contains("hunter2"));
 }
@@ -140,6 +148,11 @@ fn keys_can_stand_in_a_header() {
     for key in ["", "a b", "a\n", "ä"] {
         refuses(Options { secret_server_key: Some(key.into()), ..options() });
         refuses(Options { publishable_client_key: Some(key.into()), ..options() });
+    }
+    for (key, found) in [(" ", "none"), ("key\n", "white space before or after"), ("a b", "others")]
+    {
+        let message = refuses(Options { secret_server_key: Some(key.into()), ..options() });
+        assert!(message.contains(&format!("found {found}")), "{message}");
     }
     refuses(Options { access_type: Some("admin".into()), ..options() });
 }
@@ -157,4 +170,9 @@ fn numbers_are_finite_and_not_negative() {
     refuses(Options { timeout: Some(0.9), ..options() });
     refuses(Options { timeout: Some(1e12), ..options() });
     refuses(Options { token_cache_bytes: Some(2_f64.powi(37)), ..options() });
+    for timeout in [1.0, 2_147_483_647.0] {
+        let most = Some(2_f64.powi(36));
+        let options = Options { timeout: Some(timeout), token_cache_bytes: most, ..options() };
+        assert!(Config::new(options).is_ok(), "{timeout}");
+    }
 }

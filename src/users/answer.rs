@@ -195,19 +195,34 @@ mod tests {
     }
 
     #[test]
+    fn what_looks_otherwise_is_no_code() {
+        for code in ["", "lower_case", "A-B", "A B", "É", &"A".repeat(65)] {
+            let error = read(&answer(400, Some(code), "text"), &[]).unwrap_err();
+            assert_eq!(error.context.stack_code, None, "{code}");
+        }
+        for code in ["A", "E_404", &"A".repeat(64)] {
+            refuses(400, Some(code), Code::Config);
+        }
+    }
+
+    #[test]
     fn secrets_that_an_answer_repeats_are_kept_out() {
         let body =
             r#"{"code":"ssk_1","error":"got ssk_1 and a.b.c","details":{"seen":["\u0073sk_1"]}}"#;
         let error = read(&answer(400, None, body), &["ssk_1", "a.b.c"]).unwrap_err();
         let whole = format!("{error:?}");
         assert!(!whole.contains("ssk_1") && !whole.contains("a.b.c"), "{whole}");
+        let error = read(&answer(400, Some("SSK_1"), "text"), &["SSK_1"]).unwrap_err();
+        assert!(!format!("{error:?}").contains("SSK_1"), "{error:?}");
     }
 
     #[test]
     fn long_pieces_of_secrets_are_kept_out() {
         let (header, payload) = ("eyJhbGciOiJFUzI1NiJ9", "eyJzdWIiOiJhbGljZSJ9");
         let token = format!("{header}.{payload}.c2lnbmF0dXJlIG9mIGFsaWNl");
-        for piece in [&token[..token.len() - 1], &token[3..], header, payload, &token[..30]] {
+        for piece in
+            [&token[..token.len() - 1], &token[3..], header, payload, &token[..16], &token[..30]]
+        {
             let text = format!("the token '{piece}...' of user-0123456789abcdef is odd");
             let redacted = redact(&text, &[&token]);
             assert_eq!(redacted, "the token '[redacted]...' of user-0123456789abcdef is odd");

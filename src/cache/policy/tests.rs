@@ -212,17 +212,21 @@ fn answers_beyond_the_budget_are_no_debt() {
         state.on_answer(snapshot(&["a"], 0), &kid(&n.to_string()), 0);
     }
     decides(&state, "b", BUDGET_REFILL - 1, LIMITS, "use");
+    decides_while_fetching(&state, "b", BUDGET_REFILL - 1, "wait");
     decides(&state, "b", BUDGET_REFILL, LIMITS, "fetch");
 }
 
 #[test]
 fn what_is_left_of_the_time_to_the_next_fetch_is_kept() {
     let mut state = warm(&["a"]);
-    for (kid_of, now) in [("b", 0), ("c", 0), ("d", BUDGET_REFILL + 10 * SECOND)] {
-        state.on_answer(snapshot(&["a"], 0), &kid(kid_of), now);
+    let begin = 10 * SECOND;
+    for kid_of in ["b", "c"] {
+        state.on_answer(snapshot(&["a"], 0), &kid(kid_of), begin);
     }
-    decides(&state, "e", 2 * BUDGET_REFILL - 1, LIMITS, "use");
-    decides(&state, "e", 2 * BUDGET_REFILL, LIMITS, "fetch");
+    decides(&state, "e", begin + BUDGET_REFILL - 1, LIMITS, "use");
+    state.on_answer(snapshot(&["a"], 0), &kid("d"), begin + BUDGET_REFILL + 10 * SECOND);
+    decides(&state, "e", begin + 2 * BUDGET_REFILL - 1, LIMITS, "use");
+    decides(&state, "e", begin + 2 * BUDGET_REFILL, LIMITS, "fetch");
 }
 
 #[test]
@@ -234,6 +238,40 @@ fn memory_of_unknown_kids_is_bounded() {
     state.on_answer(snapshot(&["a"], 0), &kid(&"x".repeat(10_000)), 100 * MINUTE);
     assert!(state.unknown.len() <= MAX_UNKNOWN_KIDS);
     assert!(state.unknown.keys().all(|kid| kid.len() <= MAX_UNKNOWN_KID_BYTES));
+}
+
+#[test]
+fn unknown_kids_make_room_when_their_time_is_over() {
+    let mut state = warm(&["a"]);
+    for n in 1..MAX_UNKNOWN_KIDS {
+        state.on_answer(snapshot(&["a"], 0), &kid(&n.to_string()), 0);
+    }
+    let longest = "x".repeat(MAX_UNKNOWN_KID_BYTES);
+    state.on_answer(snapshot(&["a"], 0), &kid(&longest), 1);
+    assert!(state.unknown.contains_key(&longest));
+    state.on_answer(snapshot(&["a"], 0), &kid("b"), UNKNOWN_KID_TTL - 1);
+    assert!(!state.unknown.contains_key("b"));
+    state.on_answer(snapshot(&["a"], 0), &kid("b"), UNKNOWN_KID_TTL);
+    assert_eq!((state.unknown.contains_key("b"), state.unknown.len()), (true, 2));
+}
+
+#[test]
+fn a_kid_that_an_answer_had_is_not_unknown() {
+    let mut state = warm(&["a"]);
+    state.on_answer(snapshot(&["b"], 1), &kid("b"), 1);
+    state.on_import(snapshot(&["a"], 2));
+    decides(&state, "b", 3, LIMITS, "fetch");
+}
+
+#[test]
+fn a_set_ages_from_when_it_was_fetched() {
+    let fetched_at = 100 * MINUTE;
+    let set = snapshot(&["a"], fetched_at);
+    assert!(set.is_fresh(fetched_at + 8 * MINUTE - 1, LIMITS));
+    assert!(!set.is_fresh(fetched_at + 8 * MINUTE, LIMITS));
+    let state = State { snapshot: Some(set), ..State::default() };
+    assert!(state.fallback(&kid("a"), fetched_at + 70 * MINUTE - 1, LIMITS).is_some());
+    assert!(state.fallback(&kid("a"), fetched_at + 70 * MINUTE, LIMITS).is_none());
 }
 
 #[test]
@@ -317,8 +355,10 @@ fn an_outage_leaves_the_budget_for_the_rotation_after_it() {
 #[test]
 fn an_older_set_is_not_imported() {
     let mut state = State { snapshot: Some(snapshot(&["new"], 5)), ..State::default() };
-    state.on_import(snapshot(&["old"], 4));
-    assert!(state.snapshot.as_ref().unwrap().keys.has("new"));
+    for unix_fetched_at in [4, 5] {
+        state.on_import(snapshot(&["old"], unix_fetched_at));
+        assert!(state.snapshot.as_ref().unwrap().keys.has("new"));
+    }
     state.on_import(snapshot(&["newer"], 6));
     assert!(state.snapshot.as_ref().unwrap().keys.has("newer"));
 }

@@ -47,3 +47,19 @@ test('none is found where it was taken away', () => {
   const rawHeaders = ['Authorization', `Bearer ${TOKEN}`, 'Authorization', `Bearer ${OTHER}`];
   expect(accessTokenFrom({ headers: {}, rawHeaders } as RequestLike)).toBeUndefined();
 });
+
+test('none is one of another name, or of no name', () => {
+  const authorization = `Bearer ${TOKEN}`;
+  const twice = ['Authorization', authorization, 'AUTHORIZATION', authorization];
+  const requests = [
+    { headers: { authorization, 'x-stack-access-token': TOKEN }, rawHeaders: twice },
+    {
+      headers: { authorization },
+      rawHeaders: ['Authorization', authorization, 'If-None-Match', `Bearer ${OTHER}`],
+    },
+    { headers: { authorization }, rawHeaders: [5, authorization, new Array(13), authorization] },
+  ];
+  for (const request of requests) {
+    expect(accessTokenFrom(request as RequestLike)).toBe(TOKEN);
+  }
+});

@@ -107,9 +107,22 @@ describe('no token', () => {
     ['an empty cookie', { cookie: 'hexclave-access=; =; ;' }],
     ['a cookie whose name ends as ours does', { cookie: `not-stack-access=${cookie(TOKEN)}` }],
     ['names that are on every prototype', { constructor: 'x', 'to-string': 'y' }],
+    ['a cookie of our name and one letter more, and no value', { cookie: 'stack-accesss' }],
+    [
+      'names as long as ours',
+      {
+        'if-none-match': `Bearer ${TOKEN}`,
+        'content-type': json(TOKEN),
+        accept: `stack-access=${cookie(TOKEN)}`,
+      },
+    ],
   ])('is in %s', (_, headers) => {
     expect(accessTokenFrom(headers, COOKIES)).toBeUndefined();
     expect(accessTokenFrom({ headers }, COOKIES)).toBeUndefined();
+  });
+
+  test.each([null, 5, 'authorization: Bearer x'])('is in headers that are none: %o', (headers) => {
+    expect(accessTokenFrom({ headers } as unknown as RequestLike)).toBeUndefined();
   });
 
   test('is in a cookie unless it is asked for', () => {

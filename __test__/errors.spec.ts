@@ -28,6 +28,10 @@ describe('a StackAuthError', () => {
     expect(error).toBeInstanceOf(Error);
     expect(error.name).toBe('StackAuthError');
     expect(Object.keys(error).sort()).toEqual(['code', 'retryable', 'status']);
+    const config = await rejection(verifyJwt(token, 5 as any));
+    for (const each of [error, config]) {
+      expect(Object.hasOwn(each, 'cause')).toBe(false);
+    }
     expect(String(error)).toMatch(/^StackAuthError: Invalid Compact JWS/);
   });
 
@@ -98,6 +102,7 @@ describe('a StackAuthError', () => {
     );
     expect(error.code).toBe('ERR_JWKS_FETCH_FAILED');
     expect(String(error.cause)).toMatch(/refused/i);
+    expect(error.cause.stack).toBe(String(error.cause));
   });
 });
 
@@ -122,6 +127,14 @@ describe('a token', () => {
     const error = await rejection(verifyJwt(text, standIn.options));
     expect(error.code).toBe('ERR_JWS_INVALID');
     expect(error.message.length).toBeLessThan(300);
+  });
+
+  test('is refused at once by a call that can be aborted, too', async () => {
+    const { signal } = new AbortController();
+    for (const call of [verifyJwt, getUser]) {
+      const error = await rejection(call('nonsense', { ...standIn.options, signal }));
+      expect(error).toMatchObject({ code: 'ERR_JWS_INVALID', status: 401 });
+    }
   });
 
   test('is in no rejection', async () => {

@@ -1,7 +1,7 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 
 import { optionalUser, requireUser } from '../express.js';
-import { accessTokenFrom } from '../index.js';
+import { accessTokenFrom, StackAuth } from '../index.js';
 import { startIssuer } from './support/cache-issuer.js';
 
 type Middleware = ReturnType<typeof requireUser>;
@@ -31,6 +31,19 @@ test('a polluted prototype lets nobody through whom the route refuses', async ()
   }
 });
 
+test('a polluted prototype puts no client in the place of ours', async () => {
+  const { options } = await startIssuer();
+  const verifyJwt = async () => ({ payload: { sub: 'mallory' } });
+  (Object.prototype as any).client = { verifyJwt, getUser() {}, stats() {} };
+  try {
+    const headers = { authorization: 'Bearer nonsense' };
+    const refused = await through({ headers }, requireUser(options));
+    expect(refused).toMatchObject({ code: 'ERR_JWS_INVALID' });
+  } finally {
+    delete (Object.prototype as any).client;
+  }
+});
+
 test('a polluted prototype gives no request a token', () => {
   (Object.prototype as any).headers = { authorization: 'Bearer mallory' };
   (Array.prototype as any)[1] = 'mallory';
@@ -57,4 +70,27 @@ test('a client of which little is mocked still answers', async () => {
   expect(await through({ headers: { authorization: 'Bearer t' } }, requireUser({ client }))).toBe(
     error,
   );
+});
+
+test('an error of another kind sets no headers', async () => {
+  const error = Object.assign(new Error('theirs'), { headers: { 'x-theirs': '1' } });
+  const client: any = { verifyJwt: () => Promise.reject(error), getUser() {}, stats() {} };
+  const set = vi.fn();
+  const request: any = { headers: { authorization: 'Bearer t' } };
+  const passed = await new Promise((next) =>
+    requireUser({ client })(request, { headersSent: false, setHeader: set }, next),
+  );
+  expect(passed).toBe(error);
+  expect(set).not.toHaveBeenCalled();
+});
+
+test('a client by way of an heir or a Proxy is told of', async () => {
+  const own = new StackAuth({ projectId: 'p' });
+  for (const client of [Object.create(own), new Proxy(own, {})]) {
+    const error = await through(
+      { headers: { authorization: 'Bearer t' } },
+      requireUser({ client }),
+    );
+    expect(error).toMatchObject({ code: 'ERR_CONFIG' });
+  }
 });

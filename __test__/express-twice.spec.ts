@@ -42,6 +42,22 @@ describe.each(EXPRESSES)('in %s, two middlewares in a row', (_version, express) 
     expect(issuer.userRequests).toBe(3);
   });
 
+  test.each([
+    ['issuers', (n: number) => ({ issuerBaseUrls: [`http://127.0.0.1:${n}`] })],
+    ['keys', (uat: number) => ({ keys: { jwks: { keys: [] }, uat } })],
+  ])('with equal %s find out once, and with others twice', async (_what, more) => {
+    const issuer = await startIssuer();
+    const headers = withToken(await issuer.mint());
+    const middleware = (n: number) =>
+      requireUser({ ...issuer.options, ...more(n), fetchUser: true });
+    const equal = await serve(appOf(express, middleware(1), middleware(1)));
+    await equal('/', headers);
+    expect(issuer.userRequests).toBe(1);
+    const other = await serve(appOf(express, middleware(1), middleware(2)));
+    await other('/', headers);
+    expect(issuer.userRequests).toBe(3);
+  });
+
   test('each verify the token, for a request can outlive it', async () => {
     const issuer = await startIssuer();
     const withdraw = async (_request: unknown, _response: unknown, next: () => void) => {

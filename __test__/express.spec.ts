@@ -206,6 +206,9 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
       for (const nothing of [undefined, null]) {
         const ask = await serve(appOf(express, theirs(nothing), requireUser(issuer.options)));
         expect((await ask('/', withToken(token))).body.userId).toBe(USER_ID);
+        const middleware = requireUser(issuer.options);
+        const between = await serve(appOf(express, middleware, theirs(nothing), middleware));
+        expect((await between('/', withToken(token))).body.userId).toBe(USER_ID);
       }
     });
   });
@@ -218,6 +221,11 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
     );
     const { body } = await ask('/', withToken(await issuer.mint()));
     expect(body).toMatchObject({ userId: USER_ID, same: true });
+    // What the other has found may be of another version.
+    const withUser = { ...issuer.options, fetchUser: true };
+    const twice = appOf(express, copy.requireUser(withUser), requireUser(withUser));
+    await (await serve(twice))('/', withToken(await issuer.mint()));
+    expect(issuer.userRequests).toBe(2);
     const other = await serve(appOf(express, copy.optionalUser(issuer.options)));
     expect((await other('/', withToken(await issuer.mint()))).body.same).toBe(true);
   });

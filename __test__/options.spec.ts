@@ -49,6 +49,7 @@ describe('options', () => {
     [{ issuerBaseUrls: ['https://example.com', 1] }, 'must be an array of strings, found an array'],
     [{ issuerBaseUrls: ['nonsense'] }, 'issuerBaseUrls must be'],
     [{ issuerBaseUrls: new Array(2) }, 'must be an array of strings, found an array'],
+    [{ issuerBaseUrls: { every: () => true } }, 'must be an array of strings, found object'],
     [{ allowAnonymous: 'no' }, 'allowAnonymous must be a boolean, found string'],
     [{ allowRestricted: 0 }, 'allowRestricted must be a boolean, found number'],
     [{ clockTolerance: '5s' }, 'clockTolerance must be a number'],
@@ -61,10 +62,16 @@ describe('options', () => {
     [{ timeout: 2 ** 31 }, 'timeout must be at most'],
     [{ signal: {} }, 'signal must be an AbortSignal, found object'],
     [{ signal: { aborted: false, addEventListener() {} } }, 'signal must be an AbortSignal'],
+    [{ signal: { aborted: false, removeEventListener() {} } }, 'signal must be an AbortSignal'],
+    [{ signal: new EventTarget() }, 'signal must be an AbortSignal'],
     [{ cacheMaxAge: -1 }, 'cacheMaxAge must be'],
     [{ staleIfError: '1' }, 'staleIfError must be a number'],
     [{ maxAge: -0.5 }, 'maxAge must be'],
     [{ keys: { keys: [] } }, 'keys must be what exportKeys'],
+    [{ keys: { jwks: null, uat: 1 } }, 'keys must be what exportKeys'],
+    [{ keys: { jwks: '{"keys":[]}', uat: 1 } }, 'keys must be what exportKeys'],
+    [{ keys: { jwks: { keys: [] } } }, 'keys must be what exportKeys'],
+    [{ keys: { jwks: { keys: [] }, uat: Number.NaN } }, 'keys must be what exportKeys'],
     [{ keys: { jwks: {}, uat: 1 } }, 'keys.jwks is malformed'],
   ])('of a wrong type or value are refused: %o', async (options, message) => {
     await refuses({ ...standIn.options, ...options }, message);
@@ -199,6 +206,21 @@ describe('options', () => {
     await expect(verifyJwt(anonymous, options)).rejects.toMatchObject({ status: 403 });
   });
 
+  test('are told apart by their names, where their values are the same', async () => {
+    const anonymous = await standIn.mint({ type: 'anonymous' });
+    await verifyJwt(anonymous, { ...standIn.options, allowAnonymous: true });
+    const other = { ...standIn.options, allowRestricted: true };
+    await expect(verifyJwt(anonymous, other)).rejects.toMatchObject({ status: 403 });
+  });
+
+  test('are no array or function, though it has the members of some that were verified by', async () => {
+    const { options } = standIn;
+    await verifyJwt(token, options);
+    for (const other of [[], () => {}]) {
+      await refuses(Object.assign(other, options), 'options must be a plain object');
+    }
+  });
+
   test('are those of the call, even if reading them verifies by others', async () => {
     const anonymous = await standIn.mint({ type: 'anonymous' });
     const lax = { ...standIn.options, allowAnonymous: true };
@@ -219,6 +241,41 @@ describe('options', () => {
     await expect(verifyJwt(anonymous, reading(lax))).resolves.toBeDefined();
     expect(nested.length).toBeGreaterThan(5);
     await Promise.all(nested);
+  });
+
+  test('of many projects are kept within bounds', async () => {
+    const { set } = Map.prototype;
+    let most = 0;
+    Map.prototype.set = function (key, value) {
+      set.call(this, key, value);
+      most = Math.max(most, this.size);
+      return this;
+    };
+    try {
+      for (let n = 0; n < 4_200; n += 1) {
+        await verifyJwt('nonsense', { projectId: `many-${n}` }).catch(() => {});
+      }
+    } finally {
+      Map.prototype.set = set;
+    }
+    expect(most).toBe(4_096);
+  });
+
+  test('may be of a class, with members of their own', async () => {
+    class Config {
+      projectId = standIn.options.projectId;
+      baseUrl = standIn.options.baseUrl;
+    }
+    await expect(verifyJwt(token, new Config())).resolves.toBeDefined();
+  });
+
+  test('of a date are own members as well', async () => {
+    const expired = await standIn.mint({ expiresIn: -60 });
+    (Object.prototype as any).currentDate = Date.now() - 120_000;
+    const outcome = await verifyJwt(expired, { ...standIn.options, timeout: 4_500 })
+      .catch(({ code }) => code)
+      .finally(() => Reflect.deleteProperty(Object.prototype, 'currentDate'));
+    expect(outcome).toBe('ERR_JWT_EXPIRED');
   });
 
   test('take a base URL with a trailing slash', async () => {
@@ -280,6 +337,9 @@ describe('the environment', () => {
     await expect(verifyJwt(token, { baseUrl: standIn.url })).rejects.toMatchObject(late);
     vi.stubEnv('STACK_PROJECT_ID', standIn.projectId);
     await expect(verifyJwt(token, { baseUrl: standIn.url })).resolves.toBeDefined();
+    vi.stubEnv('STACK_SECRET_SERVER_KEY', standIn.secretServerKey);
+    const keyless = early.getUser(token, { clockTolerance: 1 });
+    await expect(keyless).rejects.toMatchObject({ code: 'ERR_CONFIG' });
   });
 
   test('has no part in what options are: an array is none, whatever was verified before', async () => {
@@ -299,6 +359,10 @@ describe('the environment', () => {
     vi.stubEnv(variable, value);
     await refuses({}, what);
     await refuses({}, `(from ${variable})`);
+  });
+
+  test('is not named where it has no part', async () => {
+    await refuses({ projectId: 'a/b' }, /^(?!.*\(from )/);
   });
 
   test('names the address and the keys, the secret one never publicly', async () => {

@@ -57,6 +57,17 @@ test.each([
   expect(templates.copy(1)).toStrictEqual(JSON.parse(json(1, claims)));
 });
 
+test('nobody gets an object that somebody else has, of a header with an object inside', () => {
+  const templates = roomFor(100);
+  const whole = () => ({ payload: { n: 1 }, protectedHeader: { ...header, list: [1] } });
+  const got = [templates.add(1, JSON.stringify(whole())), templates.copy(1), templates.copy(1)];
+  for (const one of got) {
+    expect(one).toStrictEqual(whole());
+    one.protectedHeader.list.push(2);
+  }
+  expect(templates.copy(1)).toStrictEqual(whole());
+});
+
 describe("of a payload with Stack Auth's claims", () => {
   const project = { projectId: 'p', baseUrl: 'https://example.com' };
   const { claims } = peek(mint(newSigner('k'), project));
@@ -124,6 +135,17 @@ describe('of many results', () => {
     expect(kept.at(-2_400)).toStrictEqual(result(2_601));
   });
 
+  test('those of one cache share half of its bytes', () => {
+    const Templates = load();
+    const bytes = 2 * 10 * LENGTH;
+    const templates = Templates.of(bytes);
+    for (let n = 1_001; n <= 1_040; n += 1) {
+      templates.add(n, json(n));
+    }
+    const numbers = Array.from({ length: 40 }, (_, n) => 1_001 + n);
+    expect(numbers.filter((n) => Templates.of(bytes).copy(n))).toEqual(numbers.slice(-10));
+  });
+
   test('numbers with the same last bits do not drive each other out', () => {
     const templates = roomFor(10);
     const numbers = [1, 1 + 2 ** 13, 1 + 2 ** 20, 1 + 2 ** 40];
@@ -174,6 +196,31 @@ describe('of many results', () => {
       for (let n = 0; n < 300; n += 1) {
         expect([undefined, result(n)]).toContainEqual(templates.copy(n));
       }
+    }
+  });
+
+  test('an interruption at any write leaves both whole that have one place', () => {
+    const { from } = Array;
+    let left = Number.POSITIVE_INFINITY;
+    const set = (target: any, name: any, value: unknown) => {
+      if (left-- === 0) {
+        throw new Error('cut off');
+      }
+      return Reflect.set(target, name, value);
+    };
+    Array.from = (items: any) => new Proxy(from(items), { set });
+    const templates = roomFor(10);
+    Array.from = from;
+    const [one, other] = [1, 1 + 2 ** 20];
+    templates.add(one, json(1));
+    templates.add(other, json(2));
+    for (let cut = 0; cut < 5; cut += 1) {
+      templates.copy(one);
+      left = cut;
+      expect(() => templates.copy(other)).toThrow('cut off');
+      left = Number.POSITIVE_INFINITY;
+      expect(templates.copy(one)).toStrictEqual(result(1));
+      expect(templates.copy(other)).toStrictEqual(result(2));
     }
   });
 

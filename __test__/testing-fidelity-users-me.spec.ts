@@ -79,6 +79,24 @@ describe('a refusal of users/me', () => {
       () => new K.UnparsableAccessToken(),
     ],
     [
+      'a token without its signature',
+      () => ({ ...usual(), 'access-token': tokenOf('regular').replace(/\.[^.]*$/, '') }),
+      () => new K.UnparsableAccessToken(),
+    ],
+    [
+      'a token with a part too many',
+      () => ({ ...usual(), 'access-token': `${tokenOf('regular')}.x` }),
+      () => new K.UnparsableAccessToken(),
+    ],
+    [
+      'a token of an unknown key',
+      () => {
+        const unknown = btoa('{"alg":"ES256","kid":"x"}');
+        return { ...usual(), 'access-token': tokenOf('regular').replace(/^[^.]*/, unknown) };
+      },
+      () => new K.UnparsableAccessToken(),
+    ],
+    [
       'a token of another issuer',
       () => ({ ...usual(), 'access-token': tokenOf('regular', { claims: { iss: 'other' } }) }),
       () => new K.UnparsableAccessToken(),
@@ -186,6 +204,11 @@ describe('a refusal of users/me', () => {
     expect(response.status).toBe(200);
     expect(response.headers.get('x-stack-actual-status')).toBe('400');
     expect(response.headers.get('x-stack-known-error')).toBe('ACCESS_TYPE_REQUIRED');
+    const { accessToken } = stack.signIn();
+    const whole = { ...usual(), 'access-token': accessToken, 'override-error-status': 'true' };
+    const fine = await send(whole, 'stack');
+    expect(fine.status).toBe(200);
+    expect(fine.headers.get('x-stack-actual-status')).toBeNull();
   });
 });
 

@@ -105,3 +105,10 @@ describe('an outage', () => {
     expect(() => stack.rotateKeys({ withdrawn: true } as object)).toThrow(TypeError);
   });
 });
+
+test('a rate limit that says nothing of when has no such header', async () => {
+  const stack = await start();
+  await stack.outage('rateLimit');
+  const response = await fetch(stack.options.baseUrl);
+  expect([response.status, response.headers.get('retry-after')]).toEqual([429, null]);
+});

@@ -48,11 +48,12 @@ test('requests tell what was asked, without secret keys', async () => {
 
 test.each([
   ['POST', '/api/v1/users/me'],
+  ['POST', '/api/v1/projects/p/.well-known/jwks.json'],
   ['GET', '/api/v1/teams'],
   ['GET', '//'],
   ['GET', '/api/v1/projects/%zz/.well-known/jwks.json'],
 ])('%s %s is not there', async (method, target) => {
-  const stack = await start();
+  const stack = await start({ projectId: 'p' });
   const response = await fetch(stack.options.baseUrl + target, { method });
   expect([response.status, response.headers.get('content-type')]).toEqual([
     404,

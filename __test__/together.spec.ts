@@ -1,10 +1,13 @@
+import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { getUser, StackAuth, verifyJwt } from '../index.js';
-import { startIssuer, times, USER_ID } from './support/cache-issuer.js';
+import { answerKeys, hang, startIssuer, times, USER_ID } from './support/cache-issuer.js';
 import { newSigner, sign } from './support/tokens.js';
+
+const { Batch } = createRequire(import.meta.url)('../binding.js');
 
 describe('many calls at once', () => {
   test('each get the answer about their own token', async () => {
@@ -146,6 +149,19 @@ describe('many calls at once', () => {
     }
   });
 
+  test('can be aborted by a signal whose other calls are done', async () => {
+    const [issuer, slow] = [await startIssuer(), await startIssuer()];
+    answerKeys(slow, hang);
+    const controller = new AbortController();
+    const { signal } = controller;
+    const token = await issuer.mint();
+    await verifyJwt(token, { ...issuer.options, signal });
+    const waiting = verifyJwt(await slow.mint(), { ...slow.options, signal });
+    await getUser(token, { ...issuer.options, signal });
+    controller.abort();
+    await expect(waiting).rejects.toMatchObject({ name: 'AbortError' });
+  });
+
   test('mix with getUser, new tokens and tokens seen before', async () => {
     const issuer = await startIssuer();
     const tokens = await Promise.all(times(30, (n) => issuer.mint({ claims: { n } })));
@@ -160,6 +176,21 @@ describe('many calls at once', () => {
     ]);
     expect([first, last]).toEqual(Array(2).fill(times(30, (n) => n)));
     expect(users.map(({ id }) => id)).toEqual(Array(30).fill(USER_ID));
+  });
+
+  test('each fail where other threads cannot be had, and not those after them', async () => {
+    const issuer = await startIssuer();
+    const tokens = await Promise.all(times(60, (n) => issuer.mint({ claims: { n } })));
+    await verifyJwt(tokens[0]!, issuer.options);
+    const boom = new Error('boom');
+    const run = vi.spyOn(Batch.prototype, 'run').mockRejectedValue(boom);
+    onTestFinished(() => run.mockRestore());
+    const all = () => Promise.allSettled(tokens.map((token) => verifyJwt(token, issuer.options)));
+    const [, , ...failed] = await all();
+    expect(failed).toEqual(failed.map(() => ({ status: 'rejected', reason: boom })));
+    run.mockRestore();
+    const again = await all();
+    expect(again.filter(({ status }) => status === 'rejected')).toEqual([]);
   });
 
   test('do not outlive a worker that is terminated', async () => {

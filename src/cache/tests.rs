@@ -1,0 +1,63 @@
+use std::net::TcpListener;
+
+use super::*;
+
+#[test]
+fn an_answer_that_is_the_same_leaves_the_set_as_it_is() {
+    let parsed = |json: &str| KeySet::parse(json).unwrap();
+    let answer = |json: &str| {
+        let set = Set::Keys { keys: parsed(json), json: json.into() };
+        Answer { set, etag: Some(json.len().to_string()), max_age: None }
+    };
+    let (one, other) = (r#"{"keys":[]}"#, r#"{"keys": []}"#);
+    let first = snapshot(answer(one), None, 1).unwrap();
+    let same = snapshot(answer(one), Some(&first), 2).unwrap();
+    assert!(Arc::ptr_eq(&first.keys, &same.keys));
+    assert_eq!((first.fetched_at, same.fetched_at), (1, 2));
+    let changed = snapshot(answer(other), Some(&first), 3).unwrap();
+    assert!(!Arc::ptr_eq(&first.keys, &changed.keys));
+    assert_eq!((&*changed.json, changed.etag.as_deref()), (other, Some("12")));
+
+    let not_modified = || Answer { set: Set::NotModified, etag: None, max_age: None };
+    let max_age = Some(Duration::from_secs(45));
+    let changed = Arc::new(Snapshot { server_max_age: max_age, ..(*changed).clone() });
+    let kept = snapshot(not_modified(), Some(&changed), 4).unwrap();
+    assert_eq!(kept.server_max_age, max_age);
+    assert!(Arc::ptr_eq(&changed.keys, &kept.keys));
+    assert_eq!((kept.fetched_at, kept.etag.as_deref()), (4, Some("12")));
+    assert!(snapshot(not_modified(), None, 5).is_err());
+}
+
+// RFC 7515 appendix A.3.1
+const JWKS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+
+#[test]
+fn who_waits_in_vain_spares_others_the_wait() {
+    // Connections are taken there, and never answered.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let cache = KeyCache::of(&format!("http://{}/", listener.local_addr().unwrap()));
+    cache.import(JWKS, clock::unix_now() - 11 * 60_000).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let limits =
+        Limits { max_age: Duration::from_mins(10), stale_if_error: Duration::from_hours(1) };
+    for _ in 0..2 {
+        let (deadline, allowed) = (clock::now() + 50, Duration::from_secs(5));
+        let found = runtime.block_on(cache.get(&Kid::Absent, limits, deadline, allowed));
+        assert_eq!(found.unwrap().keys.count(), 1);
+        let Stats { fetches, failures_in_a_row, .. } = cache.stats();
+        assert_eq!((fetches, failures_in_a_row), (1, 1));
+        assert!(cache.lock().overdue);
+    }
+}
+
+#[test]
+fn a_fetch_that_is_late_and_then_fails_is_one_failure() {
+    let cache = KeyCache::of("http://localhost/late");
+    let error = || Error::new(Code::JwksTimeout, "late");
+    for (overdue, failures) in [(false, 1), (true, 1), (false, 2)] {
+        cache.lock().overdue = overdue;
+        assert!(cache.land(Err(error()), None, &Kid::Absent, clock::now()).is_err());
+        assert_eq!(cache.stats().failures_in_a_row, failures);
+    }
+    assert_eq!(cache.stats().failed_fetches, 3);
+}

@@ -18,22 +18,22 @@ import type {
  * A middleware that lets only signed-in users through: it finds the access token as
  * {@link accessTokenFrom} does, verifies it, and puts what it found on `request.auth`.
  *
- * Otherwise it calls `next(error)`, with a {@link StackAuthError}, and has set the error's headers on the
- * response. Express's own error handler then answers with the error's status; {@link authErrorHandler}
+ * For other requests it sets the error's headers on the response and calls `next(error)`, with a
+ * {@link StackAuthError}. Express's own error handler then answers with the error's status; {@link authErrorHandler}
  * answers with JSON.
  * - status 400: `ERR_TOKEN_AMBIGUOUS`
  * - status 401: `ERR_TOKEN_MISSING`, and the codes of `verifyJwt`
  * - status 403: `ERR_USER_TYPE_NOT_ALLOWED`
  * - status 500: `ERR_CONFIG`, also if another package has set `request.auth`, which is not overwritten
- * - status 503: no keys could be had; never a 401
+ * - status 503: no keys could be fetched; never answered with a 401
  *
  * With `fetchUser` also the errors of `getUser`. Preflight requests have no token, so `cors()` comes first.
  *
- * Each middleware decides by its own options, however many there are: after one, `request.auth` is what
- * that one found, or nothing. Each verifies the token. Where the one before had equal options and found the same
- * token, its `Auth` is kept, so a user that was asked for is not asked for again.
+ * With several middlewares, each verifies the token and decides by its own options: after it, `request.auth` is what
+ * it found, or `undefined`. If the one before had equal options and found the same token, its `Auth` is kept, so a
+ * user that was fetched is not fetched again.
  *
- * @param options What is left out comes from the environment, read now, or its default.
+ * @param options Those left out come from the environment, read now, or have their default.
  * @throws {@link StackAuthError} `ERR_CONFIG`
  *
  * @example
@@ -48,11 +48,11 @@ export function requireUser(options?: AuthOptions): AuthMiddleware;
 /**
  * As {@link requireUser}, but lets requests without a token through: then `request.auth` is `undefined`.
  *
- * A token that is there and does not count is an error all the same, so that a client hears that its
- * token expired, rather than being taken for a visitor; and so is an outage. Where a visitor's view is
- * wanted instead, an error handler of your own can give it, by `error.code`.
+ * A token that is there but not accepted is still an error, so that a client hears that its token expired, rather
+ * than being taken for a visitor; so is an outage. To show a visitor's view instead, write an error handler that goes
+ * by `error.code`.
  *
- * @param options What is left out comes from the environment, read now, or its default.
+ * @param options Those left out come from the environment, read now, or have their default.
  * @throws {@link StackAuthError} `ERR_CONFIG`
  *
  * @example
@@ -66,7 +66,7 @@ export function optionalUser(options?: AuthOptions): AuthMiddleware;
 
 /**
  * Who is calling, as a middleware of this package found out, whatever has become of `request.auth` since.
- * Never `undefined`, so nothing is done for nobody by mistake; where that may be, use `request.auth`.
+ * Never `undefined`, so that no handler takes nobody for a user; where visitors are let through, use `request.auth`.
  *
  * @param request The request that the middleware saw, itself and not a wrapper of it.
  * @throws {@link StackAuthError}
@@ -96,16 +96,17 @@ export function authErrorHandler(): AuthErrorHandler;
  */
 export interface AuthOptions extends StackAuthOptions, AccessTokenOptions {
   /**
-   * A client to use, in place of its options: any of those beside it (`projectId`, `timeout`, …) is an `ERR_CONFIG`.
+   * A client to use, in place of options for one: beside it, any of those (`projectId`, `timeout`, …) is an
+   * `ERR_CONFIG`.
    *
    * @defaultValue one that is made of the options
    */
   client?: StackAuth | undefined;
 
   /**
-   * Whether to ask Stack Auth for the user, for `request.auth.user`, before going on. Without a
-   * `secretServerKey`, and not with `accessType: "client"`, that is an `ERR_CONFIG` at once; with a `client` that
-   * has none, at the first request with a good token.
+   * Whether to fetch the user from Stack Auth into `request.auth.user` before going on. Without a `secretServerKey`,
+   * that is an `ERR_CONFIG` at once, unless `accessType` is `"client"`; with a `client` that has none, at the first
+   * request with a good token.
    *
    * @defaultValue `false`
    */

@@ -6,13 +6,12 @@
  */
 
 /**
- * Verifies a Stack Auth access token: an ES256 signature under a key of the project's key set, and
- * the claims `iss`, `aud`, `sub`, `exp` (and `nbf`, `iat`, if present). In place of jose's
- * `createRemoteJWKSet` and `jwtVerify`.
+ * Verifies a Stack Auth access token: its ES256 signature by a key of the project's key set, and the claims `iss`,
+ * `aud`, `sub`, `exp` (and `nbf`, `iat`, if present). Replaces jose's `createRemoteJWKSet` and `jwtVerify`.
  *
- * Keys are fetched once per process, shared by all threads and callers, and refreshed ahead of
- * expiry in the background. Once they are there, a bad token costs no request, unless it is one of this
- * project by its claims, and its `kid` is not among them.
+ * Keys are fetched once per process, shared by all threads and callers, and refreshed in the background before they
+ * expire. Once they are there, a bad token costs no request, unless its claims fit this project and its `kid` is not
+ * among the keys.
  *
  * A rejection is always a {@link StackAuthError}, or an `AbortError` if `signal` was aborted:
  * - status 401: `ERR_JWT_EXPIRED`, `ERR_JWT_CLAIM_VALIDATION_FAILED`, `ERR_JWT_INVALID`,
@@ -22,9 +21,9 @@
  * - status 500: `ERR_CONFIG`
  * - status 503: `ERR_JWKS_FETCH_FAILED`, `ERR_JWKS_TIMEOUT`, `ERR_JWKS_INVALID`
  *
- * @param accessToken A compact JWS (RFC 7515 section 7.1) of at most 16 KiB, without `Bearer`. Anything else,
- *   also what is no string, is an `ERR_JWS_INVALID`.
- * @param options What is left out comes from the environment, read at each call, or its default.
+ * @param accessToken A compact JWS (RFC 7515 section 7.1) of at most 16 KiB, without `Bearer`. Anything else, string
+ *   or not, is an `ERR_JWS_INVALID`.
+ * @param options Those left out come from the environment, read at each call, or have their default.
  *
  * @example
  * ```ts
@@ -38,23 +37,24 @@ export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Prom
  * Asks Stack Auth for the user of an access token: `GET /api/v1/users/me`, with every field of the
  * answer passed through.
  *
- * A token that {@link verifyJwt} would refuse is refused without a request. Only if no keys count and none can be
- * had is it sent unverified, for the API to judge; an answer whose `id` is not the token's `sub` is then no user, but
- * the page of a proxy, say, and an `ERR_API_UNAVAILABLE`. On 429, 5xx and connection errors there are up to two more
- * tries within `timeout`, honouring `Retry-After`.
+ * A token that {@link verifyJwt} would refuse is refused without a request. Only if there are no usable keys, and
+ * none can be fetched, is it sent unverified, for the API to judge; an answer whose `id` is not the token's `sub` is
+ * then an `ERR_API_UNAVAILABLE`: it may be a proxy's page. On 429, 5xx and connection errors there are up to two more
+ * tries within `timeout`, honouring `Retry-After`; one that is longer than the time left ends the call at once.
  *
  * A rejection is always a {@link StackAuthError}, or an `AbortError` if `signal` was aborted:
  * - status 401: the codes of {@link verifyJwt}, and `ERR_USER_UNAUTHENTICATED` if the API says that
  *   there is no such user or that the token is bad
  * - status 403: `ERR_USER_TYPE_NOT_ALLOWED`
- * - status 500: `ERR_CONFIG`, also if the API refuses the keys or the project, or answers another 4xx
+ * - status 500: `ERR_CONFIG`, also if the API refuses the keys or the project, or answers another 4xx (408 and 425
+ *   aside)
  * - status 503: `ERR_API_UNAVAILABLE`, `ERR_API_TIMEOUT`, `ERR_API_RATE_LIMITED`; and `ERR_JWKS_FETCH_FAILED`,
  *   `ERR_JWKS_TIMEOUT`, `ERR_JWKS_INVALID` if the token's key is not among those at hand and no others can be had
  *
  * An answer of more than 8 MiB is an `ERR_API_UNAVAILABLE`.
  *
  * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
- * @param options What is left out comes from the environment, read at each call, or its default.
+ * @param options Those left out come from the environment, read at each call, or have their default.
  *
  * @example
  * ```ts
@@ -77,18 +77,18 @@ export function getUser(accessToken: string, options?: GetUserOptions): Promise<
  *
  * All of them are looked at. The same token in several places is fine, and different ones are an error,
  * for nobody could say who is calling. Empty values, credentials of other schemes, and an `accessToken`
- * that is null or absent (a visitor who has not signed in) are no token. One that is found is **not
- * verified yet**: that is for {@link verifyJwt}.
+ * that is null or absent (a visitor who has not signed in) are no token. What is returned is **not verified yet**:
+ * that is for {@link verifyJwt}.
  *
- * @param request A Fetch `Request` or `Headers`, Node's `IncomingMessage`, whatever else has `headers`, or
- *   an object of headers, with names in any case. Give Node's own request if you can (`request.raw` in
- *   Fastify): if `Authorization` comes twice, `headers` have the first alone, and its `rawHeaders` have both.
+ * @param request A Fetch `Request` or `Headers`, Node's `IncomingMessage`, anything else with `headers`, or an object
+ *   of headers, with names in any case. Pass Node's own request if you can (`request.raw` in Fastify): if
+ *   `Authorization` comes twice, only its `rawHeaders` have both.
  * @returns The token, without `Bearer`; `undefined` if there is none.
  * @throws {@link StackAuthError}
  * - `ERR_TOKEN_AMBIGUOUS` (400): several tokens that differ (`invalid_request` in RFC 6750 section 3.1)
- * - `ERR_JWS_INVALID` (401): base64, JSON or percent-encoding that cannot be read, an `accessToken` that is
- *   no text, or either longer than 64 Ki characters. What is broken is not taken for nothing.
- * - `ERR_CONFIG` (500): no request, or what has one as a member (Hono's context, say); an unknown option
+ * - `ERR_JWS_INVALID` (401): base64, JSON or percent-encoding that cannot be read or is longer than 65,536
+ *   characters, or an `accessToken` that is not a string. What is broken is not taken for no token.
+ * - `ERR_CONFIG` (500): not a request, or an object that holds one (Hono's context, say); an unknown option
  *
  * @example
  * ```ts
@@ -116,7 +116,7 @@ export function accessTokenFrom(
  */
 export class StackAuth {
   /**
-   * @param options What is left out comes from the environment, read now, or its default.
+   * @param options Those left out come from the environment, read now, or have their default.
    * @throws {@link StackAuthError} `ERR_CONFIG`
    */
   constructor(options?: StackAuthOptions);
@@ -125,8 +125,8 @@ export class StackAuth {
    * As the function {@link verifyJwt}.
    *
    * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
-   * @param perCall Options that count for this call in place of the client's. One that is `undefined` is left
-   *   out, so the client's counts.
+   * @param perCall Options that apply to this call in place of the client's. Where one is `undefined`, the
+   *   client's applies.
    */
   verifyJwt(accessToken: string, perCall?: VerifyJwtOptions): Promise<VerifiedJwt>;
 
@@ -134,25 +134,26 @@ export class StackAuth {
    * As the function {@link getUser}.
    *
    * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
-   * @param perCall Options that count for this call in place of the client's. One that is `undefined` is left
-   *   out, so the client's counts.
+   * @param perCall Options that apply to this call in place of the client's. Where one is `undefined`, the
+   *   client's applies.
    */
   getUser(accessToken: string, perCall?: GetUserOptions): Promise<CurrentUser>;
 
   /**
    * Fetches the key set, unless a fresh one is at hand: before a server takes its first request, say. If the fetch
-   * fails, keys that still count by `staleIfError` will do. The secret key has no part in it.
+   * fails, known keys that `staleIfError` still allows will do. The secret key is not sent, so a wrong one is not
+   * noticed.
    *
-   * Rejects like {@link verifyJwt} does when there are no keys to be had: with `ERR_CONFIG` (500) if Stack
-   * Auth does not know the project, and with `ERR_JWKS_…` (503); with an `AbortError` if the client's `signal` was
+   * Rejects like {@link verifyJwt} if there are no keys to be had: with `ERR_CONFIG` (500) if Stack Auth does not
+   * know the project, otherwise with `ERR_JWKS_…` (503); and with an `AbortError` if the client's `signal` was
    * aborted.
    */
   warmUp(): Promise<void>;
 
   /**
-   * The key set and when it was fetched, to be kept somewhere and handed to the option `keys`
-   * after a cold start; `undefined` as long as there is none, or none with a usable key. It can be serialised
-   * as JSON. Anyone who can write to it can impersonate any user.
+   * The key set and when it was fetched, to be kept somewhere and handed to the option `keys` at the next start;
+   * `undefined` as long as there is no set with a usable key. It can be serialised as JSON. Anyone who can change
+   * what you kept can impersonate any user.
    *
    * @example
    * ```ts
@@ -186,9 +187,9 @@ export interface VerifyJwtOptions {
   projectId?: string | undefined;
 
   /**
-   * Where Stack Auth is reached, and whose `iss` counts. On the cloud service the issuers of both
-   * brands count, `api.stack-auth.com` and `api.hexclave.com`. A trailing slash is ignored, and `/api/v1` is not
-   * part of it.
+   * Stack Auth's address, from which the expected `iss` follows. On the cloud service the issuers of both brands are
+   * accepted, `api.stack-auth.com` and `api.hexclave.com`. A trailing slash is ignored, and `/api/v1` is not part of
+   * it.
    *
    * Environment: `HEXCLAVE_API_URL`, `NEXT_PUBLIC_HEXCLAVE_API_URL`, `STACK_API_URL`,
    * `NEXT_PUBLIC_STACK_API_URL`, in this order.
@@ -198,16 +199,17 @@ export interface VerifyJwtOptions {
   baseUrl?: string | undefined;
 
   /**
-   * Permits a `baseUrl` with `http:` to a host that is not loopback. Whoever is on the way can then
-   * hand out keys of their own.
+   * Permits a `baseUrl` with `http:` to a host that is not loopback. Anyone on the network path can then hand out
+   * keys of their own.
    *
    * @defaultValue `false`
    */
   allowInsecureHttp?: boolean | undefined;
 
   /**
-   * Further addresses whose `iss` counts, for a self-hosted server with an internal and a public
-   * one. Like `baseUrl` without `/api/v1`, and `http:` needs no permission. Nothing is sent there.
+   * Further addresses from which an expected `iss` follows, for a self-hosted server with an internal and a public
+   * one. Like `baseUrl`, without `/api/v1`; `http:` needs no permission. Either address of the cloud service stands for both.
+   * Nothing is sent there.
    */
   issuerBaseUrls?: readonly string[] | undefined;
 
@@ -226,7 +228,7 @@ export interface VerifyJwtOptions {
   allowAnonymous?: boolean | undefined;
 
   /**
-   * Seconds by which `exp` and `nbf` may be off, at least 0. Without it, a token is expired from the second `exp` on.
+   * Seconds by which `exp` and `nbf` may be off, at least 0. Without it, a token has expired once the time is `exp`.
    *
    * @defaultValue `0`, as in Stack Auth's own backend
    */
@@ -241,8 +243,8 @@ export interface VerifyJwtOptions {
   currentDate?: Date | undefined;
 
   /**
-   * Milliseconds for the whole call's network part; a fetch of keys gets 10 s at the most, and the making of a
-   * connection 11. At least 1, and like all milliseconds here at most 2,147,483,647.
+   * Milliseconds that the whole call may spend on the network; a fetch of keys gets 10 s at most, and connecting
+   * 11 s. At least 1, and like all milliseconds here at most 2,147,483,647.
    *
    * @defaultValue `5000`
    */
@@ -255,16 +257,17 @@ export interface VerifyJwtOptions {
   signal?: AbortSignal | undefined;
 
   /**
-   * Milliseconds in which a key set is fresh. A shorter `Cache-Control: max-age` wins, but
-   * counts as 30 s at least. In the last fifth the set is refreshed in the background. 0 has each call fetch it.
+   * Milliseconds for which a key set is fresh. A shorter `Cache-Control: max-age` from Stack Auth wins, but counts as
+   * 30 s at least, as do `no-store` and `no-cache`. In the last fifth of that time, a call also starts a refresh in
+   * the background. With 0, each call fetches it.
    *
    * @defaultValue `600_000`
    */
   cacheMaxAge?: number | undefined;
 
   /**
-   * Milliseconds beyond their freshness in which known keys still count while they cannot
-   * be fetched, for whatever reason. 0: none count then.
+   * Milliseconds for which keys that are no longer fresh stay in use while none can be fetched, for whatever reason.
+   * With 0, they do not.
    *
    * @defaultValue `3_600_000`
    */
@@ -272,16 +275,15 @@ export interface VerifyJwtOptions {
 
   /**
    * A key set to start from, as {@link StackAuth.exportKeys} returned it (jose's exported cache has
-   * the same form). It is as fresh as its time says, by the system's clock; one that is older than the keys at
-   * hand is ignored. So is one from the future, unless there are none: then it counts as of now.
+   * the same form). Its age is that of its `uat`, by the system's clock. A set older than the keys at hand is
+   * ignored. So is one from the future, unless there are no keys yet: then it counts as fetched now.
    */
   keys?: ExportedKeys | undefined;
 
   /**
-   * Bytes of native memory for tokens whose signature was found good, so that it need not be checked
-   * again; everything else is, at each call. All who name the same number share them, in all threads
-   * of the process; each thread keeps parsed payloads besides, in about half of that. 0 turns
-   * it off, and 64 GiB are the most.
+   * Bytes of native memory to remember tokens with a good signature in, which is then not checked again; everything
+   * else is, at each call. All clients with the same number share that memory, in all threads of the process; each
+   * thread also keeps parsed payloads, in about half as much. 0 turns it off; 64 GiB is the maximum.
    *
    * @defaultValue `16_777_216`
    */
@@ -349,13 +351,13 @@ export type HeadersLike =
 export interface VerifiedJwt {
   /** The claims, every one as it was signed. */
   payload: AccessTokenClaims;
-  /** The header: `alg`, `kid`, and whatever else the token has there. */
+  /** The JOSE header: `alg`, `kid`, and whatever else the token has there. */
   protectedHeader: { alg: 'ES256'; kid?: string; [parameter: string]: unknown };
 }
 
 /**
- * The claims of a Stack Auth access token (RFC 7519 section 4; the rest are Stack Auth's). Only
- * those that are verified are certain to be there: older servers lack some, newer ones add some.
+ * The claims of a Stack Auth access token (RFC 7519 section 4; the rest are Stack Auth's). Only `iss`, `aud`, `sub`
+ * and `exp` are certain to be there: older servers omit some of the others, newer ones add some.
  */
 export interface AccessTokenClaims {
   /** The user's id, a UUID. */
@@ -454,9 +456,9 @@ export interface CurrentUser {
   restricted_reason?: RestrictedReason | null;
   /** Whether an administrator restricted the user. */
   restricted_by_admin?: boolean;
-  /** What the user may be told of that. */
+  /** The administrator's reason, which the user may be told. */
   restricted_by_admin_reason?: string | null;
-  /** What the user may not be told of that. Server access only. */
+  /** The administrator's details, which the user may not be told. Server access only. */
   restricted_by_admin_private_details?: string | null;
   /** Where the user signed up from. Server access only. */
   country_code?: string | null;
@@ -492,7 +494,7 @@ export interface CurrentTeam {
   [field: string]: unknown;
 }
 
-/** A key set and its time; jose's `jwksCache` has the same form. */
+/** A key set and when it was fetched; jose's `[jwksCache]` has the same form. */
 export interface ExportedKeys {
   /** A JWK set (RFC 7517 section 5), as the issuer served it. */
   jwks: { keys: Array<Record<string, unknown>> };
@@ -502,10 +504,10 @@ export interface ExportedKeys {
 
 /**
  * What {@link StackAuth.stats} returns. Counts begin with the process (`keys`, `tokenCache`, `userCache`) or
- * with the thread's first use of the client's options (`verifications`, `rejections`), and only grow.
+ * with the thread's first use of the client's options (`verifications`, `rejections`).
  */
 export interface StackAuthStats {
-  /** The key set that this client uses, with all others in this process that name the same. */
+  /** The key set of this client, and of all others in this process that use the same one. */
   keys: {
     /** Where it is fetched from. */
     url: string;
@@ -527,9 +529,9 @@ export interface StackAuthStats {
     nextAttemptIn?: number;
   };
   /**
-   * Verifications under this client's options, `getUser`'s among them, by whichever client or function of
-   * this thread. What fails because there are no keys is not counted here. Of more than 4,096 sets of options,
-   * those that were made first begin anew.
+   * Verifications with this client's options in this thread, by any client or function; `getUser`'s are included.
+   * Those that fail for lack of keys are not counted here. Counts only grow, but beyond 4,096 sets of options, the
+   * oldest start again from 0.
    */
   verifications: {
     /** Tokens that were good, and whose signature had been checked before. */
@@ -566,8 +568,8 @@ export interface CacheStats {
 
 /**
  * The message of the channel `stack-auth-native:keys:refresh` of `node:diagnostics_channel`: a fetch of
- * keys brought a set, or the answer that it has not changed (304). Each thread that has loaded the package is
- * told of each fetch of the process. Without a subscriber a channel costs next to nothing.
+ * keys brought a set, or the answer that it has not changed (304). Each thread that has loaded the package is told of
+ * each fetch of the process; one that is blocked can miss some. Without a subscriber a channel costs next to nothing.
  *
  * @example
  * ```ts
@@ -606,9 +608,9 @@ export interface KeysErrorMessage {
 }
 
 /**
- * The message of the channel `stack-auth-native:verify` of `node:diagnostics_channel`: a call of
- * {@link verifyJwt} or {@link getUser} has ended, the middleware's among them, in this thread. It is
- * published just before the call's promise settles. Options that could not be read make no message.
+ * The message of the channel `stack-auth-native:verify` of `node:diagnostics_channel`: a call of {@link verifyJwt} or
+ * {@link getUser}, possibly by a middleware, has ended in this thread. It is published just before the call's promise
+ * settles; not for calls whose options could not be read.
  */
 export interface VerifyMessage {
   /** Which of the two. */
@@ -630,8 +632,8 @@ export type StackAuthErrorCode = CallerErrorCode | OperatorErrorCode | ServiceEr
 
 /**
  * The caller is at fault: status 401, but 400 for `ERR_TOKEN_AMBIGUOUS` and 403 for
- * `ERR_USER_TYPE_NOT_ALLOWED`. Not retryable. The two of `ERR_TOKEN_…` are of a request and not of a token:
- * it has none, or several that differ.
+ * `ERR_USER_TYPE_NOT_ALLOWED`. Not retryable. The two `ERR_TOKEN_…` are about the request: it has no token, or
+ * several that differ.
  */
 export type CallerErrorCode =
   | 'ERR_TOKEN_MISSING'
@@ -649,7 +651,7 @@ export type CallerErrorCode =
 
 /**
  * The operator is at fault: status 500. Not retryable. All but `ERR_CONFIG` are thrown when this package is
- * loaded, which it never is without its native part:
+ * loaded, which needs its native part:
  * - `ERR_BINARY_MISSING`: the package with the binary of this platform is not installed
  * - `ERR_BINARY_UNUSABLE`: the system refuses the binary; `cause` has its words
  * - `ERR_BINARY_VERSION`: the binary is of another version
@@ -693,13 +695,13 @@ export class StackAuthError extends Error {
   /** The HTTP status to answer with: 400, 401 or 403 (caller), 500 (operator), 503 (service). */
   readonly status: 400 | 401 | 403 | 500 | 503;
   /**
-   * The HTTP headers to answer with. Express and Fastify do so by themselves, but tell the caller the message too:
-   * Express unless `NODE_ENV` is `production`, Fastify always. Answer by an error handler.
+   * The HTTP headers to answer with. Express and Fastify send them by themselves, but the message too: Express unless
+   * `NODE_ENV` is `production`, Fastify always. So use an error handler.
    *
    * - 400, 401, 403: `WWW-Authenticate: Bearer` with `error` and `error_description` (RFC 6750 section 3),
    *   but with `realm="stack-auth"` alone for `ERR_TOKEN_MISSING`. The description is a fixed text for each code.
-   * - 503: `Retry-After` (RFC 9110 section 10.2.3): 5 seconds; with `ERR_JWKS_…`, the Express middleware says when keys
-   *   are asked for next
+   * - 503: `Retry-After` (RFC 9110 section 10.2.3): 5 seconds; with `ERR_JWKS_…`, the Express middleware gives the
+   *   time until the next fetch
    * - 500: none
    */
   readonly headers: Readonly<Record<string, string>>;
@@ -713,6 +715,6 @@ export class StackAuthError extends Error {
   readonly stackCode?: string;
   /** What Stack Auth's API said besides, if it did. */
   readonly details?: Json;
-  /** What the layer below said: the network, or on loading the system. */
+  /** What the layer below said: the network or, on loading, the operating system. */
   readonly cause?: unknown;
 }

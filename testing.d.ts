@@ -15,8 +15,8 @@ import type { AccessTokenClaims, CurrentUser } from './index.js';
  * Starts a stand-in on a port of 127.0.0.1 that is free. Each has a new project id, so that the key
  * cache of the process keeps them apart; any number can run at a time.
  *
- * It does not keep the process alive, so a test that forgets `stop()` does not hang its runner. A
- * script that starts one for other processes needs something else to stay up for.
+ * It does not keep the process alive, so a test that forgets `stop()` does not hang its runner. A script that starts
+ * one for other processes must keep itself alive.
  *
  * @throws `TypeError` on an unknown option
  *
@@ -80,7 +80,7 @@ export interface StackAuthStandIn {
   >;
 
   /**
-   * What was asked, oldest first, also during outages that take requests. Empty it with
+   * The requests that arrived, oldest first, also during outages (but for `'refuse'`). Empty it with
    * `requests.length = 0`.
    */
   readonly requests: StackAuthRequest[];
@@ -89,7 +89,7 @@ export interface StackAuthStandIn {
    * What `iat` and `exp` of new tokens are reckoned from, and what `users/me` judges them by: the
    * system's clock (or your fake one), until it is set; then it stands still. `undefined` sets it back.
    *
-   * `stack-auth-native` has a clock of its own. Hand it this one:
+   * `stack-auth-native` does not see this clock. Pass it on:
    *
    * @example
    * ```ts
@@ -103,8 +103,8 @@ export interface StackAuthStandIn {
   set clock(date: Date | undefined);
 
   /**
-   * Signs a user in, with a new session. An existing user, by `user` or by `email`, is updated with what is
-   * given besides; otherwise a new one is created.
+   * Signs a user in, with a new session. An existing user, found by `user` or `email`, is updated with the other
+   * options; otherwise a new one is created.
    *
    * @throws `TypeError` on an unknown option, a `user` that is not there, an unknown user type, or an `expiresIn`
    *   that is no finite number
@@ -126,7 +126,7 @@ export interface StackAuthStandIn {
 
   /**
    * Signs with new keys from now on. As in the service, the previous keys stay published, and
-   * older ones are removed. Only two new keys in 30 s are seen at once; `cacheMaxAge: 0` has each call see them.
+   * older ones are removed. Clients notice only two new keys in 30 s at once; with `cacheMaxAge: 0`, each call does.
    *
    * @param options `withdraw: true` withdraws all old keys at once. Their tokens are refused from the next
    *   fetch of keys on: `cacheMaxAge: 0` makes each call fetch them.
@@ -136,8 +136,8 @@ export interface StackAuthStandIn {
   rotateKeys(options?: { withdraw?: boolean | undefined }): void;
 
   /**
-   * Begins an outage, in place of the one there may be. Callers that have no keys yet run into it;
-   * those that have go on verifying, as `staleIfError` says.
+   * Begins an outage, in place of any other. Clients that have no keys yet run into it; those that have some go on
+   * verifying, as `staleIfError` says.
    *
    * - `'refuse'`: connections are refused
    * - `'hang'`: requests are never answered
@@ -177,7 +177,7 @@ export interface SignInOptions {
   displayName?: string | null | undefined;
 
   /**
-   * Restricted users have not verified their email address; anonymous ones have none.
+   * Restricted users have not verified their email address; anonymous ones mostly have none.
    *
    * @defaultValue `'regular'`, or what the user was before
    */
@@ -202,7 +202,7 @@ export interface SignInOptions {
 
 /** What {@link StackAuthStandIn.signIn} returns. */
 export interface SignedIn {
-  /** What `users/me` answers to a server. What you change here, it answers from then on. */
+  /** What `users/me` answers with server access. If you change it, so do later answers. */
   user: CurrentUser;
   /** A token as Stack Auth makes them, without `Bearer`. */
   accessToken: string;

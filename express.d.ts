@@ -50,7 +50,7 @@ export function requireUser(options?: AuthOptions): AuthMiddleware;
  *
  * A token that is there but not accepted is still an error, so that a client hears that its token expired, rather
  * than being taken for a visitor; so is an outage. To show a visitor's view instead, write an error handler that goes
- * by `error.code`.
+ * by `error.code`, removes the headers in `error.headers` from the response, and calls `next()`.
  *
  * @param options Those left out come from the environment, read now, or have their default.
  * @throws {@link StackAuthError} `ERR_CONFIG`

@@ -82,7 +82,7 @@ function middleware(setup) {
   return function stackAuth(request, response, next) {
     let pending;
     try {
-      pending = authenticate(request, setup);
+      pending = authenticate(request, response, setup);
     } catch (error) {
       passOn(error, setup.client, response, next);
       return;

@@ -47,6 +47,8 @@ class StackAuthStandIn {
   #outage;
   #port = 0;
   #stopped = false;
+  /** @type {Promise<void>} */
+  #changed = Promise.resolve();
   // An idle connection stays, for one that is closed as it is used again would fail a test by chance.
   #server = createServer({ keepAliveTimeout: 0 }, (request, response) =>
     this.#answer(request, response),
@@ -163,30 +165,41 @@ class StackAuthStandIn {
     await this.recover();
     this.#outage = () => OUTAGES[kind](options);
     if (kind === 'refuse') {
-      await this.#close();
+      await this.#inTurn(() => this.#close());
     }
   }
 
   async recover() {
     this.#outage = undefined;
-    if (!this.#stopped && !this.#server.listening) {
-      await this.#listen();
-    }
+    await this.#inTurn(() => this.#listen());
   }
 
   async stop() {
     this.#stopped = true;
-    await this.#close();
+    await this.#inTurn(() => this.#close());
   }
 
   [Symbol.asyncDispose]() {
     return this.stop();
   }
 
+  /**
+   * The server can be started again once it has stopped, and not before.
+   *
+   * @param {() => Promise<void>} change
+   */
+  #inTurn(change) {
+    const done = this.#changed.then(change);
+    this.#changed = done.catch(() => {});
+    return done;
+  }
+
   async #listen() {
-    this.#server.listen(this.#port, '127.0.0.1');
-    await once(this.#server, 'listening');
-    this.#port = /** @type {AddressInfo} */ (this.#server.address()).port;
+    if (!this.#stopped && !this.#server.listening) {
+      this.#server.listen(this.#port, '127.0.0.1');
+      await once(this.#server, 'listening');
+      this.#port = /** @type {AddressInfo} */ (this.#server.address()).port;
+    }
   }
 
   async #close() {

@@ -1,4 +1,4 @@
-// `Authorization` that comes twice, of which Node keeps the first.
+// Headers that come twice: of `Authorization`, Node keeps the first, and it joins others.
 
 import { once } from 'node:events';
 import { createServer, request as httpRequest } from 'node:http';
@@ -61,5 +61,43 @@ test('none is one of another name, or of no name', () => {
   ];
   for (const request of requests) {
     expect(accessTokenFrom(request as RequestLike)).toBe(TOKEN);
+  }
+});
+
+test.each([
+  ['x-stack-auth', (token: string) => JSON.stringify({ accessToken: token }), ', '],
+  [
+    'cookie',
+    (token: string) => `a=b; stack-access=${encodeURIComponent(`["r","${token}"]`)}`,
+    '; ',
+  ],
+])('%s counts once, joined or not', (name, headerOf, separator) => {
+  const [one, other] = [headerOf(TOKEN), headerOf(OTHER)];
+  for (const values of [
+    [one, one],
+    [one, headerOf('')],
+  ]) {
+    for (const value of [values, values.join(separator)]) {
+      expect(accessTokenFrom({ [name]: value }, { cookies: true })).toBe(TOKEN);
+    }
+  }
+  const find = (value: string | string[]) => {
+    try {
+      return accessTokenFrom({ [name]: value }, { cookies: true });
+    } catch (error) {
+      return (error as StackAuthError).code;
+    }
+  };
+  // Of cookies with one name, the first is that of the narrowest path.
+  const expected = name === 'cookie' ? TOKEN : 'ERR_TOKEN_AMBIGUOUS';
+  expect([find([one, other]), find([one, other].join(separator))]).toEqual([expected, expected]);
+});
+
+test('a cookie of the one name comes before that of the other, wherever it is', () => {
+  const cookie = (name: string, token: string) =>
+    `${name}=${encodeURIComponent(`["r","${token}"]`)}`;
+  const cookies = [cookie('stack-access', OTHER), cookie('hexclave-access', TOKEN)];
+  for (const value of [cookies, cookies.join('; ')]) {
+    expect(accessTokenFrom({ cookie: value }, { cookies: true })).toBe(TOKEN);
   }
 });

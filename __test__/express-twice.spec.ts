@@ -1,9 +1,14 @@
 // Two middlewares in a row.
 
 import { afterEach, describe, expect, test, vi } from 'vitest';
-import { getAuth, optionalUser, requireUser } from '../express.js';
+import { authErrorHandler, getAuth, optionalUser, requireUser } from '../express.js';
 import { StackAuth, verifyJwt } from '../index.js';
-import { startIssuer } from './support/cache-issuer.ts';
+import {
+  acceptConnections,
+  refuseConnections,
+  startIssuer,
+  withKid,
+} from './support/cache-issuer.ts';
 import { appOf, EXPRESSES, serve, withToken } from './support/express-app.ts';
 import { userOf } from './support/stand-in.js';
 
@@ -163,5 +168,32 @@ describe.each(EXPRESSES)('in %s, two middlewares in a row', (_version, express) 
     expect(await ask('/', withToken(await issuer.mint()))).toMatchObject({
       body: 'ERR_JWS_INVALID',
     });
+  });
+
+  test('leave no header of the first refusal where the second decides otherwise', async () => {
+    const [one, two] = [await startIssuer(), await startIssuer()];
+    const goOn = (_error: unknown, _request: unknown, _response: unknown, next: () => void) =>
+      next();
+    const app = express();
+    app.use(requireUser(one.options), goOn, requireUser(two.options));
+    app.use((_request: unknown, response: any) => response.json('let through'));
+    app.use(authErrorHandler());
+    vi.spyOn(console, 'error').mockImplementation(() => {});
+    const ask = await serve(app);
+    const ofTwo = withToken(await two.mint());
+    const { status, headers } = await ask('/', ofTwo);
+    expect([status, headers['www-authenticate']]).toEqual([200, undefined]);
+
+    await refuseConnections(two);
+    const outage = await ask('/', withToken(withKid(await two.mint(), 'unknown')));
+    expect(outage).toMatchObject({ status: 503, headers: { 'retry-after': '1' } });
+    expect(outage.headers['www-authenticate']).toBeUndefined();
+
+    await acceptConnections(two);
+    await refuseConnections(one);
+    const refusal = await ask('/', withToken(withKid(await one.mint(), 'unknown')));
+    expect(refusal).toMatchObject({ status: 401 });
+    expect(refusal.headers['www-authenticate']).toContain('invalid_token');
+    expect(refusal.headers['retry-after']).toBeUndefined();
   });
 });

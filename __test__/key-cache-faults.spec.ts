@@ -210,12 +210,38 @@ describe('back-off', () => {
     answerKeys(issuer, hang);
     const impatient = { ...issuer.options, timeout: 50 };
     expect((await failure(verifyJwt(token, impatient))).code).toBe('ERR_JWKS_TIMEOUT');
-    await until(() => statsOf(issuer).failuresInARow === 1);
     answerKeys(issuer, async () => {
       await sleep(200);
       return false;
     });
     await expect(verifyJwt(token, issuer.options)).resolves.toBeDefined();
+  });
+
+  test('that an impatient caller began leaves no patient one with withdrawn keys', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const keys = await keysOfAge(issuer, 700_000);
+    answerKeys(issuer, async (_request, response) => {
+      await sleep(200);
+      sendJson(response, 200, { keys: [] });
+    });
+    const options = { ...issuer.options, keys };
+    for (const _ of times(2, () => {})) {
+      await verifyJwt(token, { ...options, timeout: 50 });
+    }
+    await expect(verifyJwt(token, options)).rejects.toMatchObject(UNKNOWN_KEY);
+  });
+
+  test.each(['cold', 'warm'])('is known when a %s caller is told of a failure', async (cache) => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    if (cache === 'warm') await verifyJwt(token, issuer.options);
+    answerKeys(issuer, hang);
+    const late = verifyJwt(withKid(token, 'unknown'), { ...issuer.options, timeout: 50 });
+    expect((await failure(late)).code).toBe('ERR_JWKS_TIMEOUT');
+    const { lastError, failuresInARow, nextAttemptIn } = statsOf(issuer);
+    expect([lastError, failuresInARow]).toEqual(['ERR_JWKS_TIMEOUT', 1]);
+    expect(nextAttemptIn).toBeGreaterThan(50);
   });
 
   test('lets a concurrent crowd fail with one fetch', async () => {

@@ -98,6 +98,18 @@ describe('an outage', () => {
     await verifyJwt(stack.signIn().accessToken, stack.options);
   });
 
+  test('can begin and end at the same time as another, and as the stand-in stops', async () => {
+    const stack = await start();
+    const { baseUrl } = stack.options;
+    const both = ['refuse', 'error'] as const;
+    await Promise.all([...both.map((kind) => stack.outage(kind)), stack.recover()]);
+    await stack.recover();
+    await verifyJwt(stack.signIn().accessToken, stack.options);
+    await stack.outage('refuse');
+    await Promise.all([stack.recover(), stack.stop(), stack.recover(), stack.stop()]);
+    await expect(fetch(baseUrl)).rejects.toThrow();
+  });
+
   test('of an unknown kind is an error', async () => {
     const stack = await start();
     await expect(stack.outage('toString' as OutageKind)).rejects.toThrow(TypeError);

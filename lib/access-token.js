@@ -1,6 +1,6 @@
 'use strict';
 
-const { callerError, configError } = require('./errors.js');
+const { StackAuthError, callerError, configError } = require('./errors.js');
 const { describe, entriesOf, is, isArray, isObject, readOptions } = require('./options.js');
 
 /** @import { Table } from './options.js' */
@@ -21,7 +21,7 @@ const HEADERS = [
   ['x-hexclave-access-token', listed],
   ['x-stack-access-token', listed],
   ['authorization', ofAuthorization],
-  ['x-stack-auth', (value) => member(value, 'x-stack-auth')],
+  ['x-stack-auth', ofObjects],
 ];
 /** @type {typeof HEADERS} */
 const HEADERS_AND_COOKIES = [...HEADERS, ['cookie', ofCookies]];
@@ -45,6 +45,21 @@ function accessTokenFrom(request, options) {
  * @param {boolean} cookies
  */
 function tokenOf(request, cookies) {
+  try {
+    return find(request, cookies);
+  } catch (error) {
+    // Getters and proxies may throw whatever they like.
+    throw error instanceof StackAuthError
+      ? error
+      : configError('the request could not be read', error);
+  }
+}
+
+/**
+ * @param {unknown} request
+ * @param {boolean} cookies
+ */
+function find(request, cookies) {
   const headers = headersOf(request);
   const names = typeof headers.get === 'function' ? undefined : Object.keys(headers);
   /** @type {string | undefined} */
@@ -55,7 +70,7 @@ function tokenOf(request, cookies) {
     if (name === 'authorization' && values.length > 0) {
       values.push(...droppedOf(request));
     }
-    for (const value of values) {
+    for (const value of name === 'cookie' ? [values.join(';')] : values) {
       for (const found of read(value)) {
         isAmbiguous ||= token !== undefined && found !== token;
         token = found;
@@ -149,11 +164,7 @@ function valuesOf(headers, names, name) {
  */
 function textsOf(value) {
   const values = isArray(value) ? value : [value];
-  try {
-    return values.filter((item) => typeof item === 'string');
-  } catch (cause) {
-    throw configError('a header could not be read', cause); // A proxy.
-  }
+  return values.filter((item) => typeof item === 'string');
 }
 
 /**
@@ -178,8 +189,22 @@ function ofAuthorization(value) {
     }
     const token = credentials.slice(scheme[0].length);
     const prefix = /^(?:stackauth|hexclave)_/.exec(token);
-    return prefix ? member(textOf(token.slice(prefix[0].length)), 'Authorization') : [token];
+    if (!prefix) {
+      return [token];
+    }
+    const text = textOf(token.slice(prefix[0].length));
+    return member(parse(text, 'Authorization'), 'Authorization');
   });
+}
+
+/**
+ * One JSON object, or several with commas between them.
+ *
+ * @param {string} value
+ */
+function ofObjects(value) {
+  const objects = parse(value, 'x-stack-auth', (text) => `[${text}]`);
+  return objects.flatMap((/** @type {any} */ object) => member(object, 'x-stack-auth'));
 }
 
 /**
@@ -196,13 +221,12 @@ function textOf(encoded) {
 }
 
 /**
- * The token of a JSON object. It is null where a visitor of Stack Auth's SDK has not signed in.
+ * The token of an object. It is null where a visitor of Stack Auth's SDK has not signed in.
  *
- * @param {string} text
+ * @param {any} object
  * @param {string} place
  */
-function member(text, place) {
-  const object = parse(text, place);
+function member(object, place) {
   if (!isObject(object)) {
     throw malformed(place);
   }

@@ -27,6 +27,21 @@ function passOn(error, client, response, next) {
 }
 
 /**
+ * A middleware before this one has refused the request, and this one may do so for another reason, or not at all: in an
+ * outage, nobody is to be told that a token is invalid.
+ *
+ * @param {unknown} error
+ * @param {any} response
+ */
+function takeBack(error, response) {
+  if (isStackAuthError(error) && !response.headersSent) {
+    for (const name of Object.keys(/** @type {any} */ (error).headers ?? {})) {
+      response.removeHeader?.(name);
+    }
+  }
+}
+
+/**
  * See express.d.ts. Of four parameters, so that Express calls it with an error where it was put in the place of what
  * it makes.
  *
@@ -107,4 +122,4 @@ function setHeaders(response, { headers = {} }) {
   }
 }
 
-module.exports = { authErrorHandler, passOn, refuseRequest };
+module.exports = { authErrorHandler, passOn, refuseRequest, takeBack };

@@ -1,6 +1,7 @@
 'use strict';
 
 const { tokenOf } = require('./access-token.js');
+const { takeBack } = require('./auth-errors.js');
 const { Pending, conclude, verify } = require('./calls.js');
 const channels = require('./channels.js');
 const { boundOfClient } = require('./client.js');
@@ -9,7 +10,7 @@ const { THIS_COPY, foundOf, refuseOther, sameOf } = require('./found.js');
 const { describe } = require('./options.js');
 
 /**
- * @import { Auth } from '../express.js'
+ * @import { Auth, AuthResponse } from '../express.js'
  * @import { StackAuth as Client } from '../index.js'
  * @import { Bound } from './calls.js'
  * @import { Found } from './found.js'
@@ -32,10 +33,11 @@ const { describe } = require('./options.js');
  * and Node make of a promise.
  *
  * @param {any} request
+ * @param {AuthResponse} response
  * @param {Setup} setup
  * @returns {Promise<void> | undefined}
  */
-function authenticate(request, setup) {
+function authenticate(request, response, setup) {
   const previous = foundOf.get(request);
   /** @type {Found} */
   const found = {
@@ -47,6 +49,9 @@ function authenticate(request, setup) {
   };
   foundOf.set(request, found);
   try {
+    if (previous?.error) {
+      takeBack(previous.error, response);
+    }
     refuseOther(request, previous);
     request.auth = undefined;
     const token = tokenOf(request, setup.cookies);

@@ -124,7 +124,7 @@ impl Client {
         // Where the set is so fresh that nothing needs to be done about it, nobody else need be asked.
         let fresh = current.filter(|set| set.is_fresh(clock::now(), *limits));
         if !fresh.is_some_and(has_key)
-            && !self.keys.at_hand(jwt.kid(), *limits).as_ref().is_some_and(has_key)
+            && !self.keys_at_hand(jwt.kid()).as_ref().is_some_and(has_key)
         {
             return Ok(None);
         }
@@ -135,11 +135,11 @@ impl Client {
 
     /// A token that is new.
     pub fn open<'a>(&self, text: &'a str) -> Result<Opened<'a>> {
-        let Config { limits, policy, .. } = &self.config;
+        let policy = &self.config.policy;
         let jwt = UnverifiedJwt::parse(text, policy)?;
         admit(jwt.excluded_user_type(policy))?;
-        let at_hand = self.keys.at_hand(jwt.kid(), *limits);
-        let at_hand = at_hand.or_else(|| self.keys.at_hand(self.worth_asking(&jwt), *limits));
+        let at_hand = self.keys_at_hand(jwt.kid());
+        let at_hand = at_hand.or_else(|| self.keys_at_hand(self.worth_asking(&jwt)));
         if let Some(snapshot) = &at_hand {
             self.require_key(snapshot, &jwt)?;
         }
@@ -197,7 +197,7 @@ impl Client {
     ) -> Result<Arc<str>> {
         // Waiting for keys must leave time for the API, which can judge the token as well. It is not to judge
         // those for which the keys at hand are no good: whoever can invent a kid could have it asked.
-        let keys_decide = || self.keys.is_usable_now(self.config.limits);
+        let keys_decide = || self.keys.is_usable_now(self.config.limits, self.config.timeout);
         let verified = if is_good {
             Ok(())
         } else {
@@ -255,6 +255,10 @@ impl Client {
                 besides.unwrap_or_default()
             ),
         ))
+    }
+
+    fn keys_at_hand(&self, kid: &Kid) -> Option<Arc<Snapshot>> {
+        self.keys.at_hand(kid, self.config.limits, self.config.timeout)
     }
 
     async fn key_set(&self, kid: &Kid, deadline: Millis) -> Result<Arc<Snapshot>> {

@@ -88,8 +88,9 @@ impl KeyCache {
         Cache::new(Arc::clone(&self.current))
     }
 
-    /// The set that has the last word on `kid`, if nobody needs to wait for it.
-    pub fn at_hand(&self, kid: &Kid, limits: Limits) -> Option<Arc<Snapshot>> {
+    /// The set that has the last word on `kid`, if a caller of that patience need not wait for it; whether to fetch is
+    /// for `get` to say.
+    pub fn at_hand(&self, kid: &Kid, limits: Limits, patience: Duration) -> Option<Arc<Snapshot>> {
         // Without the lock, where the set is so fresh that nothing needs to be done about it.
         if let Some(set) = self.current.load().as_ref()
             && set.is_fresh(clock::now(), limits)
@@ -97,16 +98,15 @@ impl KeyCache {
         {
             return Some(Arc::clone(set));
         }
-        // The most impatient is told what is known; whether to fetch is for `get` to say.
-        match self.lock().decide(kid, Duration::ZERO, limits) {
+        match self.lock().decide(kid, patience, limits) {
             Action::Use(snapshot) => Some(snapshot),
             Action::UseAndRefresh(_) | Action::Wait | Action::Fetch | Action::Fail(_) => None,
         }
     }
 
     /// Whether the keys at hand count without a wait, whatever may be missing among them.
-    pub fn is_usable_now(&self, limits: Limits) -> bool {
-        let action = self.lock().decide(&Kid::NotText, Duration::ZERO, limits);
+    pub fn is_usable_now(&self, limits: Limits, patience: Duration) -> bool {
+        let action = self.lock().decide(&Kid::NotText, patience, limits);
         matches!(action, Action::Use(set) | Action::UseAndRefresh(set) if !set.keys.is_empty())
     }
 
@@ -145,14 +145,18 @@ impl KeyCache {
                     // That fetch may have begun before the issuer had this kid: ask once more.
                     joined = true;
                 }
+                // Given up at that very moment by others, who had less time.
+                Err(error)
+                    if error.code == Code::JwksTimeout && !own && clock::now() < deadline => {}
                 Err(error) => {
                     let mut inner = self.lock();
                     let now = clock::now();
                     let known = inner.state.fallback(kid, now, limits).ok_or_else(|| error.clone());
-                    // Unless it came at that very moment.
-                    let is_late = known.as_ref().is_ok_and(|set| !set.is_fresh(now, limits));
+                    // Unless it landed at that very moment.
+                    let is_late = inner.flight.as_ref().is_some_and(Flight::is_under_way);
                     if is_late && inner.state.failures.in_a_row == 0 {
-                        // It may come yet, but others who have known keys need not wait for it too.
+                        // It may come yet, but others who have known keys need not wait for it too, and who is told
+                        // of the failure must be told when to try again.
                         inner.state.on_failure(error, millis(allowed), now, fastrand::f64());
                         inner.overdue = true;
                     }
@@ -275,7 +279,8 @@ impl KeyCache {
 impl Inner {
     fn decide(&self, kid: &Kid, patience: Duration, limits: Limits) -> Action {
         let fetching = self.flight.as_ref().is_some_and(Flight::is_under_way);
-        self.state.decide(kid, clock::now(), millis(patience), limits, fetching)
+        let patience = millis(patience.min(MAX_ATTEMPT));
+        self.state.decide(kid, clock::now(), patience, limits, fetching)
     }
 }
 

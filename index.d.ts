@@ -88,7 +88,8 @@ export function getUser(accessToken: string, options?: GetUserOptions): Promise<
  * - `ERR_TOKEN_AMBIGUOUS` (400): several tokens that differ (`invalid_request` in RFC 6750 section 3.1)
  * - `ERR_JWS_INVALID` (401): base64, JSON or percent-encoding that cannot be read or is longer than 65,536
  *   characters, or an `accessToken` that is not a string. What is broken is not taken for no token.
- * - `ERR_CONFIG` (500): not a request, or an object that holds one (Hono's context, say); an unknown option
+ * - `ERR_CONFIG` (500): not a request, or an object that holds one (Hono's context, say); one that throws when it is
+ *   read; an unknown option
  *
  * @example
  * ```ts

@@ -266,6 +266,17 @@ test('a token of which one character is another is refused', async () => {
   );
 });
 
+test('a token of which one character is another with the same low byte is refused', async () => {
+  await verifyJwt(token, standIn.options);
+  for (const [at, character] of [...token].entries()) {
+    const other = String.fromCharCode(character.charCodeAt(0) + 0x100);
+    const changed = token.slice(0, at) + other + token.slice(at + 1);
+    await expect(verifyJwt(changed, standIn.options)).rejects.toMatchObject({
+      code: 'ERR_JWS_INVALID',
+    });
+  }
+});
+
 test('a polluted prototype changes nothing', async () => {
   // Of those, Node's own servers take a signal from there.
   const options = Object.keys(OPTIONS).filter((name) => name !== 'signal');

@@ -6,6 +6,7 @@ import { expect, onTestFinished, test } from 'vitest';
 import { getUser, StackAuth, StackAuthError, type VerifyMessage, verifyJwt } from '../index.js';
 import {
   answerKeys,
+  backOffOf,
   hang,
   refuseConnections,
   startIssuer,
@@ -26,6 +27,15 @@ function listen<T = any>(name: string) {
   return messages;
 }
 
+/** None of what is told of can have taken longer than what all of it took. */
+function expectDurations(messages: Array<{ duration: number }>, start: number) {
+  const most = Math.ceil(performance.now() - start) + 1; // That of a fetch is the difference of whole milliseconds.
+  for (const { duration } of messages) {
+    expect(duration).toBeGreaterThanOrEqual(0);
+    expect(duration).toBeLessThanOrEqual(most);
+  }
+}
+
 const ofUrl = (messages: any[], url: string) => messages.filter((message) => message.url === url);
 
 test('each fetch of keys is told of, when it succeeds and when it fails', async () => {
@@ -34,6 +44,7 @@ test('each fetch of keys is told of, when it succeeds and when it fails', async 
   const issuer = await startIssuer();
   const client = new StackAuth({ ...issuer.options, cacheMaxAge: 1, staleIfError: 0 });
   const { url } = client.stats().keys;
+  const start = performance.now();
 
   await client.warmUp();
   await until(() => ofUrl(refreshes, url).length === 1);
@@ -57,6 +68,7 @@ test('each fetch of keys is told of, when it succeeds and when it fails', async 
   expect(failed.nextAttemptIn).toBeGreaterThan(0);
   expect(failed.nextAttemptIn).toBeLessThanOrEqual(250);
   expect(ofUrl(refreshes, url)).toHaveLength(1);
+  expectDurations([...ofUrl(refreshes, url), failed], start);
 });
 
 test('who listens for keys alone hears of no failure', async () => {
@@ -75,6 +87,22 @@ test('who listens for keys alone hears of no failure', async () => {
   );
   await until(() => ofUrl(refreshes, url).length > 0);
   expect(ofUrl(refreshes, url).filter(({ kids }) => !kids?.length)).toEqual([]);
+});
+
+test('a polluted prototype makes no failure of a fetch', async () => {
+  const refreshes = listen('stack-auth-native:keys:refresh');
+  const errors = listen('stack-auth-native:keys:error');
+  const issuer = await startIssuer();
+  const client = new StackAuth(issuer.options);
+  const { url } = client.stats().keys;
+  (Object.prototype as any).failure = { code: 'x' };
+  try {
+    await client.warmUp();
+    await until(() => ofUrl([...refreshes, ...errors], url).length > 0);
+  } finally {
+    delete (Object.prototype as any).failure;
+  }
+  expect(ofUrl(errors, url)).toEqual([]);
 });
 
 test('a package that is loaded again is told once, and one fetch fails once', async () => {
@@ -106,6 +134,11 @@ test('a package that is loaded again is told once, and one fetch fails once', as
   expect(ofUrl(errors, url)).toMatchObject([{ failuresInARow: 1 }]);
   expect(client.stats().keys).toMatchObject({ failedFetches: 1, failuresInARow: 1 });
   expect(ofUrl(refreshes, url)).toHaveLength(1);
+
+  await backOffOf(issuer);
+  await client.warmUp();
+  await until(() => ofUrl(errors, url).length > 1);
+  expect(ofUrl(errors, url)).toMatchObject([{ failuresInARow: 1 }, { failuresInARow: 2 }]);
 });
 
 test('each call is told of: function and method, alone and among many, good and bad', async () => {
@@ -118,6 +151,7 @@ test('each call is told of: function and method, alone and among many, good and 
   const good = await issuer.mint();
   const duration = expect.any(Number);
   const verified = { operation: 'verifyJwt', projectId, duration, userId: USER_ID };
+  const start = performance.now();
 
   await client.verifyJwt(good); // waits for keys
   await client.verifyJwt(good); // is remembered
@@ -145,23 +179,27 @@ test('each call is told of: function and method, alone and among many, good and 
   ]);
   await client.verifyJwt(good, { signal: AbortSignal.abort() }).catch(() => {});
   expect(since(11)).toMatchObject([{ code: 'ABORT_ERR', error: { name: 'AbortError' } }]);
+  expectDurations(since(0), start);
 });
 
-test('results and errors are the same, whether anybody listens or not', async () => {
-  const issuer = await startIssuer();
-  const client = new StackAuth(issuer.options);
-  const good = await issuer.mint();
-  async function callOfMine(token: string) {
-    return client.verifyJwt(token);
-  }
-  const quiet = [await callOfMine(good), await callOfMine('a.b').catch((error) => error)];
-  listen('stack-auth-native:verify');
-  const watched = [await callOfMine(good), await callOfMine('a.b').catch((error) => error)];
-  expect(watched).toEqual(quiet);
-  const frames = (error: Error) => error.stack?.split('\n').slice(0, 2).join('\n');
-  expect(frames(watched[1])).toContain('callOfMine');
-  expect(frames(watched[1])).toBe(frames(quiet[1]));
-});
+test.each(['function', 'method'])(
+  'results and errors of the %s are the same, whether anybody listens or not',
+  async (kind) => {
+    const issuer = await startIssuer();
+    const client = new StackAuth(issuer.options);
+    const good = await issuer.mint();
+    async function callOfMine(token: string) {
+      return kind === 'method' ? client.verifyJwt(token) : verifyJwt(token, issuer.options);
+    }
+    const quiet = [await callOfMine(good), await callOfMine('a.b').catch((error) => error)];
+    listen('stack-auth-native:verify');
+    const watched = [await callOfMine(good), await callOfMine('a.b').catch((error) => error)];
+    expect(watched).toEqual(quiet);
+    const frames = (error: Error) => error.stack?.split('\n').slice(0, 2).join('\n');
+    expect(frames(watched[1])).toContain('callOfMine');
+    expect(frames(watched[1])).toBe(frames(quiet[1]));
+  },
+);
 
 test('no message holds a token or a key', async () => {
   const secretServerKey = 'ssk_of_nobody_else';

@@ -61,6 +61,7 @@ describe('a StackAuthError', () => {
       atOnce: () => verifyJwt('nonsense', standIn.options),
       afterAWait: () => verifyJwt(token, unreachable),
       ofConfig: () => verifyJwt(token, { timeout: -1 }),
+      ofGetUserAtOnce: () => getUser('nonsense', standIn.options),
       ofGetUser: () => getUser(token, { ...unreachable, timeout: 300 }),
       ofAMethod: () => client.verifyJwt(token),
       ofWarmUp: () => client.warmUp(),
@@ -70,8 +71,10 @@ describe('a StackAuthError', () => {
       expect(stack, name).toContain('theCallerOfThis');
       expect(stack, name).toContain('errors.spec.ts');
     }
-    const { stack } = await theCallerOfThis(calls.afterAWait);
-    expect(stack.split('\n')[1]).toContain('errors.spec.ts');
+    for (const call of [calls.atOnce, calls.afterAWait, calls.ofGetUserAtOnce]) {
+      const { stack } = await theCallerOfThis(call);
+      expect(stack.split('\n')[1]).toContain('errors.spec.ts');
+    }
   });
 
   test('is itself whatever is made of stacks', async () => {
@@ -102,6 +105,7 @@ describe('a StackAuthError', () => {
     );
     expect(error.code).toBe('ERR_JWKS_FETCH_FAILED');
     expect(String(error.cause)).toMatch(/refused/i);
+    expect(String(error.cause), 'the message has it').not.toContain('/api/v1/');
     expect(error.cause.stack).toBe(String(error.cause));
   });
 });

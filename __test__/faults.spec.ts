@@ -1,5 +1,6 @@
-import { afterAll, beforeAll, test } from 'vitest';
-import { times } from './support/cache-issuer.js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { verifyJwt } from '../index.js';
+import { failure, times } from './support/cache-issuer.js';
 import { Callers } from './support/faults/callers.js';
 import { newPki, type Pki } from './support/faults/certificates.js';
 import { twoAnswers } from './support/faults/faults.js';
@@ -7,6 +8,8 @@ import { MOMENTS } from './support/faults/moments.js';
 import { Row } from './support/faults/row.js';
 import { hasIpv6, type Transport } from './support/faults/site.js';
 import { FAULTS } from './support/faults/table.js';
+import { timed } from './support/lateness.js';
+import { StandIn } from './support/stand-in.js';
 
 const WHO: Record<Transport, string> = {
   http: 'a server',
@@ -42,6 +45,22 @@ test.concurrent.for(rows)('%s', async ([, moment, fault], { skip, onTestFinished
   onTestFinished(() => row.end());
   await moment.run(row);
   await row.expectHarmless();
+});
+
+test.concurrent('a fetch that hangs is given up, however patient the caller is', async ({
+  onTestFinished,
+}) => {
+  const issuer = await StandIn.start();
+  onTestFinished(() => issuer.close());
+  issuer.intercept = () => true;
+  const token = await issuer.mint();
+  const patient = { ...issuer.options, timeout: 25_000 };
+  const [error, millis] = await timed(() => failure(verifyJwt(token, patient)));
+  expect(error).toMatchObject({
+    code: 'ERR_JWKS_TIMEOUT',
+    message: expect.stringContaining(`; it was asked for at ${issuer.url}/`),
+  });
+  expect(millis).toBeLessThan(15_000);
 });
 
 test('getUser never takes an answer that nobody has asked for', async ({ onTestFinished }) => {

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describe, expect, test } from 'vitest';
-import { getUser, verifyJwt } from '../index.js';
+import { getUser, StackAuth, verifyJwt } from '../index.js';
 import {
   answer,
   backOffOf,
@@ -34,6 +34,26 @@ describe('with maxAge', () => {
     expect(issuer.userRequests).toBe(1);
   });
 
+  test('concurrent callers share one request where no keys are to be had, too', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const { open, opened } = gate();
+    answer(issuer, '/', async ({ url }, response) => {
+      if (url?.includes('jwks')) {
+        return status(503)(response.req, response);
+      }
+      await opened;
+      return false;
+    });
+    const client = new StackAuth(sharing(issuer));
+    const { hits } = client.stats().userCache;
+    const calls = times(10, () => client.getUser(token));
+    await until(() => client.stats().userCache.hits === hits + 9);
+    open();
+    expect(await Promise.all(calls)).toEqual(times(10, () => userOf()));
+    expect(issuer.userRequests).toBe(1);
+  });
+
   test('an answer is reused for that long', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();
@@ -51,6 +71,19 @@ describe('with maxAge', () => {
     await getUser(token, { ...issuer.options, maxAge: 10 });
     expect(issuer.userRequests).toBe(2);
     await getUser(token, sharing(issuer));
+    expect(issuer.userRequests).toBe(2);
+  });
+
+  test('an answer is as old as its question', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    answer(issuer, 'users/me', async () => {
+      await sleep(60);
+      return false;
+    });
+    for (const _ of times(2, () => {})) {
+      await getUser(token, { ...issuer.options, maxAge: 50 });
+    }
     expect(issuer.userRequests).toBe(2);
   });
 

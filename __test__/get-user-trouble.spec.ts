@@ -7,6 +7,7 @@ import {
   DOWN,
   failure,
   hang,
+  keysOfAge,
   refuseConnections,
   startIssuer,
   status,
@@ -111,14 +112,18 @@ describe('where no keys are to be had, the API is asked all the same', () => {
     expect(await getUser(await issuer.mint(), options)).toEqual(userOf());
   });
 
-  test('because there was no key in the set, and now there is none to be had', async () => {
-    const issuer = await startIssuer();
-    answer(issuer, 'jwks', (_request, response) => sendJson(response, 200, { keys: [] }));
-    await failure(verifyJwt(await issuer.mint(), issuer.options));
-    await sleep(1_100); // An empty set counts for a second.
-    answer(issuer, 'jwks', status(503));
-    expect(await getUser(await issuer.mint(), issuer.options)).toEqual(userOf());
-  });
+  // An empty set counts for a second.
+  test.each([0, 1_100])(
+    'because there was no key in the set %d ms ago, and now there is none to be had',
+    async (ago) => {
+      const issuer = await startIssuer();
+      answer(issuer, 'jwks', (_request, response) => sendJson(response, 200, { keys: [] }));
+      await failure(verifyJwt(await issuer.mint(), issuer.options));
+      await sleep(ago);
+      answer(issuer, 'jwks', status(503));
+      expect(await getUser(await issuer.mint(), issuer.options)).toEqual(userOf());
+    },
+  );
 
   test.each([{ status: 'maintenance' }, { id: 'req_8f3a', status: 'maintenance' }, { id: null }])(
     'and a page that stands in for all of the service lets nobody in: %o',
@@ -127,7 +132,13 @@ describe('where no keys are to be had, the API is asked all the same', () => {
       answer(issuer, '/', (_request, response) => sendJson(response, 200, page));
       const [header, payload] = (await issuer.mint()).split('.');
       const forged = [header, payload, 'A'.repeat(86)].join('.');
-      expect(await failure(getUser(forged, issuer.options))).toMatchObject(UNAVAILABLE);
+      const message = expect.stringContaining(
+        `; it was asked for at ${issuer.url}/api/v1/users/me`,
+      );
+      expect(await failure(getUser(forged, issuer.options))).toMatchObject({
+        ...UNAVAILABLE,
+        message,
+      });
     },
   );
 
@@ -146,8 +157,9 @@ describe('where no keys are to be had, the API is asked all the same', () => {
 
   test('nor where new keys are slow to come, which have the whole time', async () => {
     const issuer = await startIssuer();
-    const options = { ...issuer.options, timeout: 5_000 };
-    await getUser(await issuer.mint(), options);
+    // Which are due for a refresh.
+    const keys = await keysOfAge(issuer, 540_000);
+    const options = { ...issuer.options, keys, timeout: 5_000 };
     issuer.rotate();
     answer(issuer, 'jwks', async () => {
       await sleep(2_600); // More than half of it.
@@ -253,6 +265,15 @@ describe('another try is made', () => {
     const [error, millis] = await timed(() => failure(getUser(token, issuer.options)));
     expect(error).toMatchObject(expected);
     expect(millis).toBeLessThan(1_000);
+    expect(issuer.userRequests).toBe(1);
+  });
+
+  test('but not after a Retry-After beyond the time-out, even if the body breaks off', async () => {
+    const issuer = await startFlaky(9, (response) => {
+      response.writeHead(503, { 'retry-after': '60' }).write('Unavail');
+      setImmediate(() => response.socket?.destroy());
+    });
+    expect(await failure(getUser(await issuer.mint(), issuer.options))).toMatchObject(UNAVAILABLE);
     expect(issuer.userRequests).toBe(1);
   });
 

@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest';
 import { type ExportedKeys, StackAuth, verifyJwt } from '../index.js';
 import {
   answerKeys,
+  backOffOf,
   DOWN,
   failure,
   keysOfAge,
@@ -188,6 +189,8 @@ describe('stats', () => {
       lastError: 'ERR_JWKS_INVALID',
       nextAttemptIn: expect.toSatisfy((ms) => ms >= 0 && ms <= 250),
     });
+    await backOffOf(issuer);
+    expect(statsOf(issuer).nextAttemptIn).toBe(0);
   });
 });
 

@@ -137,6 +137,15 @@ describe('a kid that is not in the set', () => {
     expect(issuer.jwksRequests).toBe(2);
   });
 
+  test('that is too long to be remembered costs one fetch', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    await verifyJwt(token, issuer.options);
+    const long = withKid(token, 'x'.repeat(300));
+    expect(await failure(verifyJwt(long, issuer.options))).toMatchObject(UNKNOWN_KEY);
+    expect(issuer.jwksRequests).toBe(2);
+  });
+
   test('is asked about once more if the fetch that was under way may have been too early', async () => {
     const issuer = await startIssuer();
     const early = await issuer.keySet();
@@ -296,6 +305,12 @@ describe('an ETag', () => {
     const issuer = await startIssuer();
     answerKeys(issuer, status(304));
     expect(await failure(verifyJwt(await issuer.mint(), issuer.options))).toMatchObject(DOWN);
+
+    const other = await startIssuer();
+    await verifyJwt(await other.mint(), other.options);
+    answerKeys(other, status(304));
+    await verifyJwt(await other.mint(), { ...other.options, cacheMaxAge: 0 });
+    expect(statsOf(other)).toMatchObject({ fetches: 2, failedFetches: 1 });
   });
 });
 

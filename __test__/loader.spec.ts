@@ -161,6 +161,23 @@ describe('the package of this platform', () => {
     expect(error.message).toContain(`${name} is of version ${version}`);
     expect(error.message).toContain('stack-auth-native of 99.0.0');
     expect(error.message).toContain('install again');
+
+    await rename(binary, path.join(modules, 'stack-auth-native', path.basename(binary)));
+    expect(await load()).toMatchObject({
+      code: 'ERR_BINARY_VERSION',
+      message: expect.stringContaining('npm run build'),
+    });
+  });
+
+  test.each(['null', '{}'])('is refused if a bundler put %s there', async (other) => {
+    const file = path.join(modules, name, 'package.json');
+    const manifest = JSON.parse(await readFile(file, 'utf8'));
+    await writeFile(file, JSON.stringify({ ...manifest, main: 'other.js' }));
+    await writeFile(path.join(modules, name, 'other.js'), `module.exports = ${other};`);
+    expect(await load()).toMatchObject({
+      code: 'ERR_BINARY_VERSION',
+      message: expect.stringContaining('make this package external'),
+    });
   });
 
   test('gives way to a binary that was built beside the loader', async () => {
@@ -270,6 +287,7 @@ describe('the libc', () => {
     expect(await isOf('/nix/store/musl-1.2.5/lib/ld-musl-aarch64.so.1')).toBe(true);
     expect(await isOf('/lib64/ld-linux-x86-64.so.2')).toBe(false);
     expect(await isOf('/nix/store/glibc-2.40/lib/ld-linux-x86-64.so.2')).toBe(false);
+    expect(await isOf('/opt/no-musl/lib/ld-linux-x86-64.so.2')).toBe(false);
   });
 
   test.runIf(process.platform === 'linux')('is known of this process', () => {

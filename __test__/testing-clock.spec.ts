@@ -39,6 +39,19 @@ describe('the clock', () => {
     expect(Math.abs(stack.clock.getTime() - Date.now())).toBeLessThan(5_000);
   });
 
+  test('ends a token at its exp, and not before', async () => {
+    const stack = await start();
+    const then = Date.parse('2031-02-03T04:05:06Z');
+    stack.clock = new Date(then);
+    const { accessToken, user } = stack.signIn({ expiresIn: 60 });
+    stack.clock = new Date(then + 59_999);
+    await expect(getUser(accessToken, stack.options)).resolves.toHaveProperty('id', user.id);
+    stack.clock = new Date(then + 60_000);
+    await expect(getUser(accessToken, stack.options)).rejects.toMatchObject({
+      stackCode: 'ACCESS_TOKEN_EXPIRED',
+    });
+  });
+
   test('stands still once it is set, and cannot be moved by what it returned', async () => {
     const stack = await start();
     stack.clock = new Date(1_000);

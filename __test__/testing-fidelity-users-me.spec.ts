@@ -43,6 +43,11 @@ describe('a refusal of users/me', () => {
       () => new K.ProjectKeyWithoutAccessType(),
     ],
     [
+      'an admin key alone',
+      () => ({ 'super-secret-admin-key': 'k' }),
+      () => new K.ProjectKeyWithoutAccessType(),
+    ],
+    [
       'an access type of its own',
       () => ({ ...usual(), 'access-type': 'own' }),
       () => new K.InvalidAccessType('own'),
@@ -102,17 +107,27 @@ describe('a refusal of users/me', () => {
       () => new K.UnparsableAccessToken(),
     ],
     [
+      'a token that never expires',
+      () => ({ ...usual(), 'access-token': tokenOf('regular', { claims: { exp: undefined } }) }),
+      () => new K.UnparsableAccessToken(),
+    ],
+    [
       'an anonymous user’s token',
       () => ({
         ...usual(),
         'access-token': tokenOf('anonymous'),
+        'allow-anonymous-user': 'false',
         'allow-restricted-user': 'true',
       }),
       () => new K.AnonymousAuthenticationNotAllowed(),
     ],
     [
       'a restricted user’s token',
-      () => ({ ...usual(), 'access-token': tokenOf('restricted') }),
+      () => ({
+        ...usual(),
+        'access-token': tokenOf('restricted'),
+        'allow-restricted-user': 'false',
+      }),
       () => new K.RestrictedUserNotAllowed({ type: 'email_not_verified' }),
     ],
     [

@@ -56,6 +56,8 @@ describe('signing in', () => {
     expect(one.user.primary_email).not.toBe(two.user.primary_email);
     expect(one.user).toMatchObject({ is_restricted: false, display_name: null });
     expect(one.user.primary_email).toMatch(/^[^@]+@example\.com$/);
+    const without = [1, 2].map(() => stack.signIn({ fields: { primary_email: null } }).user.id);
+    expect(new Set(without).size).toBe(2);
   });
 
   test('again by email or by user is another session of the same user', async () => {
@@ -89,8 +91,15 @@ describe('signing in', () => {
     const stack = await start();
     const { user, accessToken } = stack.signIn({
       email: 'ada@example.com',
-      fields: { server_metadata: { plan: 'pro' }, country_code: 'GB' },
+      fields: {
+        server_metadata: { plan: 'pro' },
+        country_code: 'GB',
+        selected_team_id: 'engines',
+        requires_totp_mfa: true,
+      },
     });
+    const { payload } = await verifyJwt(accessToken, stack.options);
+    expect(payload).toMatchObject({ selected_team_id: 'engines', requires_totp_mfa: true });
     expect(user).toMatchObject({ primary_email: 'ada@example.com', country_code: 'GB' });
     user.server_metadata = { plan: 'free' };
     const found = await getUser(accessToken, stack.options);

@@ -4,7 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { getUser, StackAuth, verifyJwt } from '../index.js';
-import { answerKeys, hang, startIssuer, times, USER_ID } from './support/cache-issuer.js';
+import { answerKeys, hang, startIssuer, status, times, USER_ID } from './support/cache-issuer.js';
 import { newSigner, sign } from './support/tokens.js';
 
 const { Batch } = createRequire(import.meta.url)('../binding.js');
@@ -128,6 +128,19 @@ describe('many calls at once', () => {
     expect(stack).toContain('theCallerOfThis');
   });
 
+  test('have such errors where they wait for keys in vain, too', async () => {
+    const [warm, cold] = [await startIssuer(), await startIssuer()];
+    const tokens = [await warm.mint(), await cold.mint()] as const;
+    await new StackAuth(warm.options).warmUp();
+    answerKeys(cold, status(503));
+    async function theCallerOfThis() {
+      await Promise.all([verifyJwt(tokens[0], warm.options), verifyJwt(tokens[1], cold.options)]);
+    }
+    const error = await theCallerOfThis().catch((error) => error);
+    expect(error.code).toBe('ERR_JWKS_FETCH_FAILED');
+    expect(error.stack).toContain('theCallerOfThis');
+  });
+
   test('can be aborted one by one', async () => {
     const issuer = await startIssuer();
     const tokens = await Promise.all(times(20, (n) => issuer.mint({ claims: { n } })));
@@ -191,6 +204,10 @@ describe('many calls at once', () => {
     run.mockRestore();
     const again = await all();
     expect(again.filter(({ status }) => status === 'rejected')).toEqual([]);
+  });
+
+  test('have no part in a check that is not there: its caller asks by itself', async () => {
+    expect(await new Batch().run([1, 2])).toEqual({ json: '[0,0]', failures: [] });
   });
 
   test('do not outlive a worker that is terminated', async () => {

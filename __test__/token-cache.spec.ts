@@ -6,8 +6,9 @@ import { promisify } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
 
 import { StackAuth, verifyJwt } from '../index.js';
-import { expiryOf, startIssuer } from './support/cache-issuer.js';
+import { answerKeys, expiryOf, startIssuer } from './support/cache-issuer.js';
 import { peek } from './support/differential/peek.js';
+import { sendJson } from './support/stand-in.js';
 import { base64url, newSigner, type Signer, sign } from './support/tokens.js';
 
 /** Often enough for every way through the cache: new, remembered, and parsed on this thread. */
@@ -85,12 +86,15 @@ describe('a remembered token', () => {
     for (const [signer, more] of [
       [one, {}],
       [other, {}],
+      [one, { n: 1, m: 0 }],
+      [one, { n: '1', m: 0 }],
+      [one, { m: 0, n: '1' }],
       [one, { nested: { list: [1] } }],
     ] as const) {
       const header = { ...headerOf(signer), ...more };
       const token = sign(header, claims, signer);
       for (const { protectedHeader } of await often(() => client.verifyJwt(token))) {
-        expect(protectedHeader).toEqual(header);
+        expect(Object.entries(protectedHeader)).toEqual(Object.entries(header));
         (protectedHeader.nested as any)?.list.push(2);
       }
     }
@@ -136,13 +140,13 @@ describe('a remembered token', () => {
     expect(forgotten).toBeLessThan(tokens.length / 10);
   });
 
-  test('may have a claim called __proto__', async () => {
+  test.each(['{"a":1}', 'null', '"x"'])('may have a claim called __proto__: %s', async (odd) => {
     const issuer = await startIssuer();
     const key = newSigner('k');
     const now = Math.floor(Date.now() / 1_000);
     const { projectId, url } = issuer;
     const iss = `${url}/api/v1/projects/${projectId}`;
-    const claims = `{"__proto__":{"a":1},"iss":"${iss}","aud":"${projectId}","sub":"s","exp":${now + 60}}`;
+    const claims = `{"__proto__":${odd},"iss":"${iss}","aud":"${projectId}","sub":"s","exp":${now + 60}}`;
     const token = sign(headerOf(key), claims, key);
     const options = {
       ...issuer.options,
@@ -215,6 +219,19 @@ describe('a remembered token', () => {
     const late = { ...anonymous, currentDate: new Date(0) };
     await expect(verifyJwt(token, late)).resolves.toBeDefined();
     await expect(verifyJwt(token, anonymous)).resolves.toBeDefined();
+  });
+
+  test('is refused for its user type, even where every address has the keys of all types', async () => {
+    const issuer = await startIssuer();
+    const keys = await issuer.keySet(new URLSearchParams({ include_anonymous: 'true' }));
+    answerKeys(issuer, (_request, response) => sendJson(response, 200, keys));
+    const token = await issuer.mint({ type: 'anonymous' });
+    await verifyJwt(await issuer.mint(), issuer.options);
+    await often(() => verifyJwt(token, { ...issuer.options, allowAnonymous: true }));
+    await expect(verifyJwt(token, issuer.options)).rejects.toMatchObject({
+      code: 'ERR_USER_TYPE_NOT_ALLOWED',
+      status: 403,
+    });
   });
 
   test('is another token if a byte of it is another', async () => {

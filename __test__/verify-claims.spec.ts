@@ -115,6 +115,9 @@ describe('claims', () => {
   test('are judged by currentDate, in whole seconds', async () => {
     await accepts({}, { currentDate: new Date((NOW + 60) * 1_000 - 1) });
     await refuses({}, 'exp', 'check_failed', { currentDate: at(NOW + 60) });
+    const later = { currentDate: at(NOW + 0.75) };
+    await accepts({ exp: NOW + 0.5 }, later);
+    await refuses({ nbf: NOW + 0.5 }, 'nbf', 'check_failed', later);
     await accepts({ exp: -1 }, { currentDate: at(-2) });
   });
 

@@ -36,7 +36,7 @@ function answerTo(project, method, target, headers) {
   const answer = answered(project, method, target, headers);
   const { status } = answer;
   // What Stack Auth's SDK asks for.
-  if (headers['x-stack-override-error-status'] !== undefined && status >= 400 && status < 500) {
+  if (headers['x-stack-override-error-status'] !== undefined && status >= 400) {
     const actual = { 'x-stack-actual-status': String(status) };
     return { ...answer, status: 200, headers: { ...answer.headers, ...actual } };
   }
@@ -45,7 +45,7 @@ function answerTo(project, method, target, headers) {
 
 /** @type {typeof answerTo} */
 function answered(project, method, target, headers) {
-  const [path = '', search] = target.split('?', 2);
+  const [path = '', search] = target.split('?');
   const query = new URLSearchParams(search);
   const projectId = KEY_SET.exec(path)?.[1];
   try {

@@ -28,6 +28,18 @@ fn an_answer_that_is_the_same_leaves_the_set_as_it_is() {
     assert!(snapshot(not_modified(), None, 5).is_err());
 }
 
+#[test]
+fn of_many_caches_those_that_somebody_holds_are_kept() {
+    let of = |n| KeyCache::of(&format!("http://localhost/many/{n}"));
+    let held = of(0);
+    let dropped = Arc::downgrade(&of(1));
+    for n in 2..1_100 {
+        of(n);
+    }
+    assert!(Arc::ptr_eq(&held, &of(0)));
+    assert!(dropped.upgrade().is_none());
+}
+
 // RFC 7515 appendix A.3.1
 const JWKS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU","y":"x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
 

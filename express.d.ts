@@ -31,7 +31,7 @@ import type {
  *
  * With several middlewares, each verifies the token and decides by its own options: after it, `request.auth` is what
  * it found, or `undefined`. If the one before had equal options and found the same token, its `Auth` is kept, so a
- * user that was fetched is not fetched again.
+ * user that was fetched is not fetched again. Headers that an earlier refusal has set are removed.
  *
  * @param options Those left out come from the environment, read now, or have their default.
  * @throws {@link StackAuthError} `ERR_CONFIG`
@@ -153,6 +153,10 @@ export interface AuthResponse {
   readonly headersSent: boolean;
   /** Sets a header. */
   setHeader(name: string, value: string): unknown;
+  /** What a header is set to; without it, headers of an earlier refusal stay. */
+  getHeader?(name: string): unknown;
+  /** Removes a header. */
+  removeHeader?(name: string): unknown;
 }
 
 /** What the error handler needs of a response. */

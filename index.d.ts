@@ -88,8 +88,8 @@ export function getUser(accessToken: string, options?: GetUserOptions): Promise<
  * - `ERR_TOKEN_AMBIGUOUS` (400): several tokens that differ (`invalid_request` in RFC 6750 section 3.1)
  * - `ERR_JWS_INVALID` (401): base64, JSON or percent-encoding that cannot be read or is longer than 65,536
  *   characters, or an `accessToken` that is not a string. What is broken is not taken for no token.
- * - `ERR_CONFIG` (500): not a request, or an object that holds one (Hono's context, say); one that throws when it is
- *   read; an unknown option
+ * - `ERR_CONFIG` (500): not a request, or an object that holds one (Hono's context, say); one whose members
+ *   throw; an unknown option
  *
  * @example
  * ```ts
@@ -209,8 +209,8 @@ export interface VerifyJwtOptions {
 
   /**
    * Further addresses from which an expected `iss` follows, for a self-hosted server with an internal and a public
-   * one. Like `baseUrl`, without `/api/v1`; `http:` needs no permission. Either address of the cloud service stands for both.
-   * Nothing is sent there.
+   * one. Like `baseUrl`, without `/api/v1`; `http:` needs no permission. Naming one address of the cloud service names
+   * both. Nothing is sent there.
    */
   issuerBaseUrls?: readonly string[] | undefined;
 
@@ -259,8 +259,8 @@ export interface VerifyJwtOptions {
 
   /**
    * Milliseconds for which a key set is fresh. A shorter `Cache-Control: max-age` from Stack Auth wins, but counts as
-   * 30 s at least, as do `no-store` and `no-cache`. In the last fifth of that time, a call also starts a refresh in
-   * the background. With 0, each call fetches it.
+   * 30 s at least, as do `no-store` and `no-cache`. In the last fifth of its freshness, a call also starts a refresh
+   * in the background. With 0, each call fetches it.
    *
    * @defaultValue `600_000`
    */
@@ -522,11 +522,11 @@ export interface StackAuthStats {
     failedFetches: number;
     /** When the last fetch ended, whatever it brought, in milliseconds since 1970; absent before. */
     lastFetchAt?: number;
-    /** Of the failed fetches, how many since the last that brought a set. */
+    /** Failures since the last set. A fetch that somebody waited for in vain counts here before it ends. */
     failuresInARow: number;
-    /** Why the last fetch failed; absent if it did not. */
+    /** The last of those failures. */
     lastError?: StackAuthErrorCode;
-    /** Milliseconds until the next fetch is tried, after a failed one. */
+    /** Milliseconds until the next fetch is tried, after such a failure. */
     nextAttemptIn?: number;
   };
   /**

@@ -126,7 +126,8 @@ export interface StackAuthStandIn {
 
   /**
    * Signs with new keys from now on. As in the service, the previous keys stay published, and
-   * older ones are removed. Clients notice only two new keys in 30 s at once; with `cacheMaxAge: 0`, each call does.
+   * older ones are removed. Clients notice the first two rotations at once, and
+   * further ones up to 30 s later; with `cacheMaxAge: 0`, each call does.
    *
    * @param options `withdraw: true` withdraws all old keys at once. Their tokens are refused from the next
    *   fetch of keys on: `cacheMaxAge: 0` makes each call fetch them.

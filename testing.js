@@ -162,16 +162,20 @@ class StackAuthStandIn {
       throw new TypeError(`an outage is one of ${Object.keys(OUTAGES).join(', ')}`);
     }
     checkNames('outage', options, ['retryAfter']);
-    await this.recover();
-    this.#outage = () => OUTAGES[kind](options);
-    if (kind === 'refuse') {
-      await this.#inTurn(() => this.#close());
-    }
+    await this.#inTurn(async () => {
+      await this.#listen();
+      this.#outage = () => OUTAGES[kind](options);
+      if (kind === 'refuse') {
+        await this.#close();
+      }
+    });
   }
 
   async recover() {
-    this.#outage = undefined;
-    await this.#inTurn(() => this.#listen());
+    await this.#inTurn(() => {
+      this.#outage = undefined;
+      return this.#listen();
+    });
   }
 
   async stop() {
@@ -184,7 +188,7 @@ class StackAuthStandIn {
   }
 
   /**
-   * The server can be started again once it has stopped, and not before.
+   * Changes take their turns, for a server can be started again only once it has stopped.
    *
    * @param {() => Promise<void>} change
    */

@@ -172,8 +172,10 @@ describe.each(EXPRESSES)('in %s, two middlewares in a row', (_version, express) 
 
   test('leave no header of the first refusal where the second decides otherwise', async () => {
     const [one, two] = [await startIssuer(), await startIssuer()];
-    const goOn = (_error: unknown, _request: unknown, _response: unknown, next: () => void) =>
+    const goOn = (_error: unknown, request: any, response: any, next: () => void) => {
+      if (request.query.basic !== undefined) response.set('WWW-Authenticate', 'Basic');
       next();
+    };
     const app = express();
     app.use(requireUser(one.options), goOn, requireUser(two.options));
     app.use((_request: unknown, response: any) => response.json('let through'));
@@ -183,6 +185,8 @@ describe.each(EXPRESSES)('in %s, two middlewares in a row', (_version, express) 
     const ofTwo = withToken(await two.mint());
     const { status, headers } = await ask('/', ofTwo);
     expect([status, headers['www-authenticate']]).toEqual([200, undefined]);
+    const others = await ask('/?basic', ofTwo);
+    expect([others.status, others.headers['www-authenticate']]).toEqual([200, 'Basic']);
 
     await refuseConnections(two);
     const outage = await ask('/', withToken(withKid(await two.mint(), 'unknown')));

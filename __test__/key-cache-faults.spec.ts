@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { describe, expect, test, vi } from 'vitest';
-import { StackAuth, verifyJwt } from '../index.js';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
+import { getUser, StackAuth, verifyJwt } from '../index.js';
 import {
   acceptConnections,
   answerKeys,
@@ -217,7 +217,7 @@ describe('back-off', () => {
     await expect(verifyJwt(token, issuer.options)).resolves.toBeDefined();
   });
 
-  test('that an impatient caller began leaves no patient one with withdrawn keys', async () => {
+  test('that impatient callers keep up leaves no patient one with withdrawn keys', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();
     const keys = await keysOfAge(issuer, 700_000);
@@ -226,10 +226,31 @@ describe('back-off', () => {
       sendJson(response, 200, { keys: [] });
     });
     const options = { ...issuer.options, keys };
-    for (const _ of times(2, () => {})) {
-      await verifyJwt(token, { ...options, timeout: 50 });
+    const impatient = setInterval(() => {
+      verifyJwt(token, { ...options, timeout: 20 }).catch(() => {});
+    }, 1);
+    onTestFinished(() => clearInterval(impatient));
+    await until(() => statsOf(issuer).failedFetches > 0);
+    await vi.waitFor(() => expect(failure(verifyJwt(token, options))).resolves.toBeDefined(), {
+      timeout: 5_000,
+    });
+  });
+
+  test('that an impatient caller began makes no patient one wait for known keys', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const options = { ...issuer.options, keys: await keysOfAge(issuer, 700_000) };
+    answerKeys(issuer, hang);
+    await verifyJwt(token, { ...options, timeout: 20 });
+    const [, millis] = await timed(() =>
+      Promise.all(times(20, (n) => verifyJwt(token, { ...options, timeout: 1_000 + 100 * n }))),
+    );
+    expect(millis).toBeLessThan(900);
+    for (const unknown of times(3, (n) => withKid(token, `unknown-${n}`))) {
+      const asked = getUser(unknown, { ...options, timeout: 300 });
+      expect(await failure(asked)).toMatchObject({ code: 'ERR_JWKS_TIMEOUT' });
     }
-    await expect(verifyJwt(token, options)).rejects.toMatchObject(UNKNOWN_KEY);
+    expect(issuer.userRequests).toBe(0);
   });
 
   test.each(['cold', 'warm'])('is known when a %s caller is told of a failure', async (cache) => {

@@ -101,9 +101,9 @@ describe('an outage', () => {
   test('can begin and end at the same time as another, and as the stand-in stops', async () => {
     const stack = await start();
     const { baseUrl } = stack.options;
-    const both = ['refuse', 'error'] as const;
-    await Promise.all([...both.map((kind) => stack.outage(kind)), stack.recover()]);
-    await stack.recover();
+    await Promise.all([stack.outage('refuse'), stack.outage('error')]);
+    expect((await fetch(baseUrl)).status).toBe(500);
+    await Promise.all([stack.outage('refuse'), stack.outage('error'), stack.recover()]);
     await verifyJwt(stack.signIn().accessToken, stack.options);
     await stack.outage('refuse');
     await Promise.all([stack.recover(), stack.stop(), stack.recover(), stack.stop()]);

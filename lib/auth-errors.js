@@ -28,17 +28,21 @@ function passOn(error, client, response, next) {
 
 /**
  * A middleware before this one has refused the request, and this one may do so for another reason, or not at all: in an
- * outage, nobody is to be told that a token is invalid.
+ * outage, nobody is to be told that a token is invalid. What somebody else has set since stays.
  *
- * @param {unknown} error
- * @param {any} response
+ * @param {any} error
+ * @param {AuthResponse} response
  */
 function takeBack(error, response) {
-  if (isStackAuthError(error) && !response.headersSent) {
-    for (const name of Object.keys(/** @type {any} */ (error).headers ?? {})) {
-      response.removeHeader?.(name);
+  try {
+    if (isStackAuthError(error) && !response.headersSent) {
+      for (const [name, value] of Object.entries(error.headers)) {
+        if (response.getHeader?.(name) === value) {
+          response.removeHeader?.(name);
+        }
+      }
     }
-  }
+  } catch {} // A response of another make; the request must go on all the same.
 }
 
 /**

@@ -49,9 +49,7 @@ function authenticate(request, response, setup) {
   };
   foundOf.set(request, found);
   try {
-    if (previous?.error) {
-      takeBack(previous.error, response);
-    }
+    takeBack(previous?.error, response);
     refuseOther(request, previous);
     request.auth = undefined;
     const token = tokenOf(request, setup.cookies);

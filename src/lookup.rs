@@ -29,6 +29,13 @@ struct Lookup {
     outcome: Outcome,
 }
 
+impl Lookup {
+    /// False once there is an outcome, and if its thread has ended without one.
+    fn is_under_way(&self) -> bool {
+        self.outcome.borrow().is_none() && self.outcome.has_changed().is_ok()
+    }
+}
+
 type Found = Result<Vec<SocketAddr>, String>;
 type Outcome = watch::Receiver<Option<Found>>;
 
@@ -48,7 +55,7 @@ impl Lookups {
     /// One that is under way, or a new one.
     fn ask(&self, host: &str, look: fn(&str) -> Found) -> io::Result<Outcome> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        under_way.retain(|lookup| lookup.outcome.borrow().is_none());
+        under_way.retain(Lookup::is_under_way);
         let now = clock::now();
         let recent = |lookup: &&Lookup| lookup.host == host && now - lookup.began < PATIENCE;
         if let Some(lookup) = under_way.iter().find(recent) {

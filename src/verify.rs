@@ -197,7 +197,7 @@ impl Client {
     ) -> Result<Arc<str>> {
         // Waiting for keys must leave time for the API, which can judge the token as well. It is not to judge
         // those for which the keys at hand are no good: whoever can invent a kid could have it asked.
-        let keys_decide = || self.keys.is_usable_now(self.config.limits, self.config.timeout);
+        let keys_decide = || self.keys.is_usable_now(self.config.limits);
         let verified = if is_good {
             Ok(())
         } else {

@@ -105,8 +105,8 @@ impl KeyCache {
     }
 
     /// Whether the keys at hand count without a wait, whatever may be missing among them.
-    pub fn is_usable_now(&self, limits: Limits, patience: Duration) -> bool {
-        let action = self.lock().decide(&Kid::NotText, patience, limits);
+    pub fn is_usable_now(&self, limits: Limits) -> bool {
+        let action = self.lock().decide(&Kid::NotText, Duration::ZERO, limits);
         matches!(action, Action::Use(set) | Action::UseAndRefresh(set) if !set.keys.is_empty())
     }
 
@@ -145,9 +145,6 @@ impl KeyCache {
                     // That fetch may have begun before the issuer had this kid: ask once more.
                     joined = true;
                 }
-                // Given up at that very moment by others, who had less time.
-                Err(error)
-                    if error.code == Code::JwksTimeout && !own && clock::now() < deadline => {}
                 Err(error) => {
                     let mut inner = self.lock();
                     let now = clock::now();
@@ -197,6 +194,7 @@ impl KeyCache {
         let now = clock::now();
         let result = result.and_then(|answer| snapshot(answer, base, now));
         let mut inner = self.lock();
+        inner.flight = None;
         inner.unix_fetched_at = Some(clock::unix_now());
         let outcome = match &result {
             Ok(snapshot) => {

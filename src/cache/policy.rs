@@ -63,15 +63,15 @@ pub struct Failures {
     pub last: Option<Error>,
     last_at: Millis,
     pub retry_at: Millis,
-    /// If the last failed for want of time, the most that any has been given since another kind of failure.
+    /// How long the last attempt was given, if that was what it failed for.
     given: Option<Millis>,
 }
 
 impl Failures {
-    /// Whether they say anything to a caller of that patience: attempts that had less time do not. The impatient must
-    /// neither keep the patient from their keys nor leave them with old ones.
-    fn concern(&self, patience: Millis) -> bool {
-        self.in_a_row > 0 && self.given.is_none_or(|given| patience <= given)
+    /// Whether it is too early for another attempt. One that had little time says nothing to a caller
+    /// who gives more: the impatient must not keep the patient from their keys.
+    fn hold_back(&self, now: Millis, patience: Millis) -> bool {
+        now < self.retry_at && self.given.is_none_or(|given| patience <= given)
     }
 }
 
@@ -97,8 +97,7 @@ impl State {
         limits: Limits,
         fetching: bool,
     ) -> Action {
-        let concerned = self.failures.concern(patience);
-        let held_back = concerned && now < self.failures.retry_at;
+        let held_back = self.failures.hold_back(now, patience);
         let Some(snapshot) = &self.snapshot else {
             return self.fetch_or(held_back, fetching);
         };
@@ -108,7 +107,7 @@ impl State {
         let fresh_for = fresh_for(&snapshot, limits);
         let usable = is_usable(&snapshot, now, limits);
         let refresh_ahead = age >= refresh_after(fresh_for);
-        let failing = concerned && now - self.failures.last_at < RECENT_FAILURE;
+        let failing = self.failures.in_a_row > 0 && now - self.failures.last_at < RECENT_FAILURE;
         if age >= fresh_for && !(usable && failing) {
             return self.fetch_or(held_back, fetching);
         }
@@ -184,8 +183,7 @@ impl State {
         let wait = (full as f64 * (1.0 - jitter / 2.0)) as Millis;
         self.failures = Failures {
             in_a_row: self.failures.in_a_row.saturating_add(1),
-            given: (error.code == Code::JwksTimeout)
-                .then(|| took.max(self.failures.given.unwrap_or_default())),
+            given: (error.code == Code::JwksTimeout).then_some(took),
             last: Some(error),
             last_at: now,
             retry_at: now + wait,

@@ -128,26 +128,6 @@ fn the_impatient_do_not_hold_the_patient_back() {
 }
 
 #[test]
-fn the_impatient_do_not_leave_the_patient_with_old_keys() {
-    let mut state = warm(&["a"]);
-    let late = || Error::new(Code::JwksTimeout, "late");
-    let now = 10 * MINUTE;
-    let decide = |state: &State, patience, fetching| {
-        name(&state.decide(&kid("a"), now + 1, patience, LIMITS, fetching))
-    };
-    state.on_failure(late(), 50, now, 0.0);
-    assert_eq!(decide(&state, 50, false), "use");
-    assert_eq!((decide(&state, 51, false), decide(&state, 51, true)), ("fetch", "wait"));
-    // That the patient waited in vain is not forgotten when the impatient have done so again.
-    for took in [5_000, 50] {
-        state.on_failure(late(), took, now, 0.0);
-        assert_eq!((decide(&state, 5_000, false), decide(&state, 5_001, false)), ("use", "fetch"));
-    }
-    state.on_failure(down(), 50, now, 0.0);
-    assert_eq!(decide(&state, 9_000, false), "use");
-}
-
-#[test]
 fn failures_in_a_row_never_overflow() {
     let mut state = State::default();
     for _ in 0..100 {

@@ -8,10 +8,9 @@ export declare class Abort {
 }
 
 /**
- * Tokens whose signatures are to be checked on other threads, gathered from several calls:
- * one hop for many takes the loop a tenth of the time that a hop for each does. Each has a ticket, for
- * JavaScript can be interrupted between putting it here and waiting for it, and nobody must get what
- * another waits for.
+ * Tokens whose signatures are to be checked on other threads, gathered from several calls: one hop for many takes a
+ * tenth of the event loop's time that a hop for each takes. Each has a ticket, by which its outcome is matched:
+ * JavaScript can be interrupted between putting a token here and waiting for it.
  */
 export declare class Batch {
   constructor()

@@ -318,7 +318,7 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
 test('every code of the contract has a row, or a reason not to', async () => {
   const contract = await readFile(path.resolve(import.meta.dirname, '../index.d.ts'), 'utf8');
   const codes = [...contract.matchAll(/[|=] '(ERR_\w+)'/g)].map(([, code]) => code as string);
-  const { answerHeaders, describeToCaller } = require('../lib/challenge.js');
+  const { responseHeaders, describeToCaller } = require('../lib/challenge.js');
   for (const code of codes) {
     const whenLoaded = /^ERR_(BINARY|UNSUPPORTED)_/.test(code);
     const { status } = ROWS.find((row) => row.code === code) ?? { status: whenLoaded ? 500 : 401 };
@@ -326,7 +326,7 @@ test('every code of the contract has a row, or a reason not to', async () => {
     expect(description !== undefined, code).toBe(status < 500);
     // The characters that RFC 6750 section 3 permits.
     expect(description ?? '').toMatch(/^[\x20-\x21\x23-\x5b\x5d-\x7e]*$/);
-    expect(Object.keys(answerHeaders({ code, status }))).toEqual(
+    expect(Object.keys(responseHeaders({ code, status }))).toEqual(
       status < 500 ? ['WWW-Authenticate'] : status === 503 ? ['Retry-After'] : [],
     );
   }

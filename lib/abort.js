@@ -1,6 +1,6 @@
 'use strict';
 
-const { AbortError, standAt } = require('./errors.js');
+const { AbortError, useStackOf } = require('./errors.js');
 
 /** @import { Abort as NativeAbort } from '../binding' */
 
@@ -69,7 +69,7 @@ function listen(signal) {
 function abortError(signal, site) {
   const error = new AbortError(signal.reason);
   if (site) {
-    standAt(error, site);
+    useStackOf(error, site);
   }
   return error;
 }

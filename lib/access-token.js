@@ -18,13 +18,13 @@ const OPTIONS = { cookies: ['a boolean', is('boolean')] };
  * @type {Array<[header: string, read: (value: string) => Iterable<string>]>}
  */
 const HEADERS = [
-  ['x-hexclave-access-token', listed],
-  ['x-stack-access-token', listed],
-  ['authorization', ofAuthorization],
-  ['x-stack-auth', ofObjects],
+  ['x-hexclave-access-token', splitList],
+  ['x-stack-access-token', splitList],
+  ['authorization', inAuthorization],
+  ['x-stack-auth', inObjects],
 ];
 /** @type {typeof HEADERS} */
-const HEADERS_AND_COOKIES = [...HEADERS, ['cookie', ofCookies]];
+const HEADERS_AND_COOKIES = [...HEADERS, ['cookie', inCookies]];
 
 /**
  * See index.d.ts.
@@ -68,7 +68,7 @@ function find(request, cookies) {
   for (const [name, read] of cookies ? HEADERS_AND_COOKIES : HEADERS) {
     const values = valuesOf(headers, names, name);
     if (name === 'authorization' && values.length > 0) {
-      values.push(...droppedOf(request));
+      values.push(...droppedAuthorizationsOf(request));
     }
     for (const value of name === 'cookie' ? [values.join(';')] : values) {
       for (const found of read(value)) {
@@ -89,7 +89,7 @@ function find(request, cookies) {
  *
  * @param {any} request
  */
-function droppedOf(request) {
+function droppedAuthorizationsOf(request) {
   const raw = Reflect.get(request, 'rawHeaders');
   /** @type {string[]} */
   const all = [];
@@ -97,7 +97,7 @@ function droppedOf(request) {
   for (let at = 0; isArray(raw) && at < raw.length; at += 2) {
     const name = raw[at];
     if (typeof name === 'string' && name.length === 13 && name.toLowerCase() === 'authorization') {
-      all.push(...textsOf(raw[at + 1]));
+      all.push(...stringsOf(raw[at + 1]));
     }
   }
   return all.slice(1);
@@ -145,14 +145,14 @@ function unfit(found) {
  */
 function valuesOf(headers, names, name) {
   if (!names) {
-    return textsOf(headers.get(name));
+    return stringsOf(headers.get(name));
   }
   /** @type {string[]} */
   let values = [];
   for (const key of names) {
     // The length spares most of them the copy in lower case.
     if (key.length === name.length && key.toLowerCase() === name) {
-      values = values.concat(textsOf(headers[key]));
+      values = values.concat(stringsOf(headers[key]));
     }
   }
   return values;
@@ -162,7 +162,7 @@ function valuesOf(headers, names, name) {
  * @param {unknown} value
  * @returns {string[]}
  */
-function textsOf(value) {
+function stringsOf(value) {
   const values = isArray(value) ? value : [value];
   return values.filter((item) => typeof item === 'string');
 }
@@ -172,7 +172,7 @@ function textsOf(value) {
  *
  * @param {string} value
  */
-function listed(value) {
+function splitList(value) {
   return value
     .split(',')
     .map((item) => item.trim())
@@ -180,8 +180,8 @@ function listed(value) {
 }
 
 /** @param {string} value */
-function ofAuthorization(value) {
-  return listed(value).flatMap((credentials) => {
+function inAuthorization(value) {
+  return splitList(value).flatMap((credentials) => {
     // The scheme alone, for a regular expression takes a while to go through a token.
     const scheme = /^bearer[ \t]+/i.exec(credentials);
     if (!scheme) {
@@ -193,7 +193,7 @@ function ofAuthorization(value) {
       return [token];
     }
     const text = textOf(token.slice(prefix[0].length));
-    return member(parse(text, 'Authorization'), 'Authorization');
+    return tokenOfObject(parse(text, 'Authorization'), 'Authorization');
   });
 }
 
@@ -202,9 +202,9 @@ function ofAuthorization(value) {
  *
  * @param {string} value
  */
-function ofObjects(value) {
+function inObjects(value) {
   const objects = parse(value, 'x-stack-auth', (text) => `[${text}]`);
-  return objects.flatMap((/** @type {any} */ object) => member(object, 'x-stack-auth'));
+  return objects.flatMap((/** @type {any} */ object) => tokenOfObject(object, 'x-stack-auth'));
 }
 
 /**
@@ -226,7 +226,7 @@ function textOf(encoded) {
  * @param {any} object
  * @param {string} place
  */
-function member(object, place) {
+function tokenOfObject(object, place) {
   if (!isObject(object)) {
     throw malformed(place);
   }
@@ -239,7 +239,7 @@ function member(object, place) {
  *
  * @param {string} header
  */
-function ofCookies(header) {
+function inCookies(header) {
   const pairs = header.split(';');
   for (const cookie of COOKIES) {
     const pair = pairs.find(

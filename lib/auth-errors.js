@@ -1,6 +1,6 @@
 'use strict';
 
-const { answerHeaders, describeToCaller } = require('./challenge.js');
+const { responseHeaders, describeToCaller } = require('./challenge.js');
 const { configError } = require('./errors.js');
 
 /**
@@ -19,16 +19,17 @@ const { configError } = require('./errors.js');
 function passOn(error, client, response, next) {
   try {
     if (isStackAuthError(error)) {
-      tellWhenToRetry(error, client);
+      setRetryAfter(error, client);
       setHeaders(response, error);
     }
-  } catch {} // A client of another make; the request must go on all the same.
+  } catch {} // The client may be a stand-in that throws; the request must go on all the same.
   next(error);
 }
 
 /**
- * A middleware before this one has refused the request, and this one may do so for another reason, or not at all: in an
- * outage, nobody is to be told that a token is invalid. What somebody else has set since stays.
+ * Removes the headers that an earlier middleware has set for its error: this one may refuse the request for another
+ * reason, or accept it. In an outage, say, a `WWW-Authenticate` must not call the token invalid. What somebody else has
+ * set since stays.
  *
  * @param {any} error
  * @param {AuthResponse} response
@@ -68,7 +69,7 @@ function authErrorHandler(_error, _request, _response, next) {
       return;
     }
     if (error.status >= 500) {
-      console.error(error); // Not the caller's to know, and the operator's to see.
+      console.error(error); // For the operator, not for the caller.
     }
     setHeaders(response, error);
     const message = describeToCaller(error);
@@ -98,18 +99,18 @@ function isStackAuthError(error) {
 }
 
 /**
- * When keys are fetched next is known, so nobody need guess.
+ * The client knows when it fetches keys next, which is better than the guess of `responseHeaders`.
  *
  * @param {any} error
  * @param {Client} client
  */
-function tellWhenToRetry(error, client) {
+function setRetryAfter(error, client) {
   if (error.status !== 503 || !error.code.startsWith('ERR_JWKS')) {
     return;
   }
   const nextAttemptIn = client.stats()?.keys?.nextAttemptIn;
   if (nextAttemptIn !== undefined) {
-    const value = answerHeaders(error, Math.max(1, Math.ceil(nextAttemptIn / 1_000)));
+    const value = responseHeaders(error, Math.max(1, Math.ceil(nextAttemptIn / 1_000)));
     Object.defineProperty(error, 'headers', { value, configurable: true, writable: true });
   }
 }

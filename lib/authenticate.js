@@ -6,7 +6,7 @@ const { Pending, conclude, verify } = require('./calls.js');
 const channels = require('./channels.js');
 const { boundOfClient } = require('./client.js');
 const { callerError, configError } = require('./errors.js');
-const { THIS_COPY, foundOf, refuseOther, sameOf } = require('./found.js');
+const { THIS_COPY, foundOf, refuseForeignAuth, reusableAuth } = require('./found.js');
 const { describe } = require('./options.js');
 
 /**
@@ -50,11 +50,11 @@ function authenticate(request, response, setup) {
   foundOf.set(request, found);
   try {
     takeBack(previous?.error, response);
-    refuseOther(request, previous);
+    refuseForeignAuth(request, previous);
     request.auth = undefined;
     const token = tokenOf(request, setup.cookies);
     if (token !== undefined) {
-      return find(request, found, token, setup, previous);
+      return verifyToken(request, found, token, setup, previous);
     }
     if (setup.required) {
       throw missing();
@@ -71,7 +71,7 @@ function authenticate(request, response, setup) {
  * @param {unknown} error
  */
 function refused(found, error) {
-  // To Express, nothing is no error, and a text can be an order.
+  // To Express, a falsy error is none, and `'route'` and `'router'` are commands.
   const isError = typeof error === 'object' && error !== null;
   found.error = isError ? error : new Error(`expected an error, found ${describe(error)}`);
   return found.error;
@@ -84,16 +84,16 @@ function refused(found, error) {
  * @param {Setup} setup
  * @param {Found | undefined} previous
  */
-function find(request, found, token, setup, previous) {
+function verifyToken(request, found, token, setup, previous) {
   const { client, fetchUser, settings } = setup;
   // It is verified all the same: the request of a WebSocket, say, can outlive its token.
-  const known = sameOf(token, settings, previous);
+  const known = reusableAuth(token, settings, previous);
   const bound = channels.verify.hasSubscribers ? undefined : boundOfClient(client);
   /** @type {any} */
   const verified = bound ? verify(bound, authenticate, token) : client.verifyJwt(token);
   const pending = bound && Pending.outcomeOf(verified);
   if (!bound || pending || fetchUser) {
-    return findLater(request, found, token, setup, known, pending ?? verified, pending && bound);
+    return verifyLater(request, found, token, setup, known, pending ?? verified, pending && bound);
   }
   const auth = known ?? authOf(token, client, verified);
   request.auth = auth;
@@ -110,10 +110,10 @@ function find(request, found, token, setup, previous) {
  * @param {any} pending
  * @param {Bound} [bound] of what is yet to be concluded
  */
-async function findLater(request, found, token, { client, fetchUser }, known, pending, bound) {
+async function verifyLater(request, found, token, { client, fetchUser }, known, pending, bound) {
   try {
     const outcome = await pending;
-    const verified = bound ? await conclude(bound, findLater, token, outcome) : outcome;
+    const verified = bound ? await conclude(bound, verifyLater, token, outcome) : outcome;
     const auth = known ?? authOf(token, client, verified);
     if (fetchUser) {
       auth.user = await auth.getUser();
@@ -121,7 +121,7 @@ async function findLater(request, found, token, { client, fetchUser }, known, pe
     if (foundOf.get(request) !== found) {
       throw configError('another middleware of this package began before this one was done');
     }
-    refuseOther(request, found);
+    refuseForeignAuth(request, found);
     request.auth = auth;
     found.auth = auth;
   } catch (error) {

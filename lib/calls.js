@@ -45,7 +45,7 @@ class Pending {
   }
 }
 
-/** As they were when this was loaded. */
+/** Taken at load time, for a server may replace them. */
 const { hasOwn } = Object;
 const { isArray } = Array;
 /** As in src/binding/batch.rs. */
@@ -60,8 +60,8 @@ const clients = new Map();
  * @returns {Bound}
  */
 function bind({ currentDate, signal, ...others }) {
-  // Without prototypes, for the native side would take what a polluted one has, and by an `Array.prototype.toJSON`
-  // different options would be one client; and in one order, for equal options are one client.
+  // Without prototypes: the native side would read options from a polluted one, and an `Array.prototype.toJSON` could
+  // give different options the same key. Sorted, so that equal options have the same key.
   const settings = Object.create(null);
   for (const name of Object.keys(others).sort()) {
     const value = others[name];
@@ -141,7 +141,8 @@ function verify(bound, caller, accessToken) {
 }
 
 /**
- * To be called in an `async` function after its `await`, which gives an error the stack of who waits.
+ * What `verify` left pending. To be called in an `async` function after its `await`, so that an error has the stack of
+ * the caller that waits.
  *
  * @param {Bound} bound
  * @param {Function} caller
@@ -164,7 +165,7 @@ function conclude(bound, caller, accessToken, outcome) {
  * @param {unknown} accessToken
  */
 function verifyWithKeys(bound, caller, accessToken) {
-  return ask(
+  return callNative(
     bound,
     caller,
     (client, date, abort) => client.verifyWithKeys(accessToken, date, abort),
@@ -180,7 +181,7 @@ function verifyWithKeys(bound, caller, accessToken) {
  * @param {(client: Client, currentDate?: number, abort?: NativeAbort) => Failure | Promise<string | Failure>} start
  * @param {(json: string) => any} [read]
  */
-function ask({ client, currentDate, signal }, caller, start, read = JSON.parse) {
+function callNative({ client, currentDate, signal }, caller, start, read = JSON.parse) {
   const site = siteOf(caller);
   if (signal?.aborted) {
     throw abortError(signal, site);
@@ -217,9 +218,8 @@ function isFailure(outcome) {
 }
 
 /**
- * Where `caller` was called. Taken down before the wait, for a native promise has no stack. It takes
- * 3 µs, which are nothing beside a request and too much for one check among many: there, `await`
- * leaves a trace of a failure.
+ * Where `caller` was called, captured before the wait, for a native promise has no stack. It takes 3 µs: nothing
+ * beside a request, but too much for one check among many, where the async stack of `await` must do.
  *
  * @param {Function} caller
  * @returns {{ stack?: string }}
@@ -230,4 +230,4 @@ function siteOf(caller) {
   return site;
 }
 
-module.exports = { Pending, ask, bind, conclude, verify };
+module.exports = { Pending, callNative, bind, conclude, verify };

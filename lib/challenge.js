@@ -39,7 +39,7 @@ function describeToCaller({ code }) {
  * @param {number} [retryAfter] seconds
  * @returns {Record<string, string>}
  */
-function answerHeaders(error, retryAfter = RETRY_AFTER_SECONDS) {
+function responseHeaders(error, retryAfter = RETRY_AFTER_SECONDS) {
   if (error.status === 503) {
     return { 'Retry-After': String(retryAfter) };
   }
@@ -62,4 +62,4 @@ function answerHeaders(error, retryAfter = RETRY_AFTER_SECONDS) {
  */
 const ERRORS = { 400: 'invalid_request', 401: 'invalid_token', 403: 'insufficient_scope' };
 
-module.exports = { answerHeaders, describeToCaller };
+module.exports = { responseHeaders, describeToCaller };

@@ -50,7 +50,7 @@ const checks = {
     return tickets;
   },
 
-  /** A check was made in place: those that follow before the caller goes on are not alone. */
+  /** A check was made in place: those that follow before the microtasks run are not alone. */
   countInPlace() {
     resolved.then(leave);
     underWay += 1;

@@ -1,6 +1,6 @@
 'use strict';
 
-const { Pending, ask, bind, conclude, verify } = require('./calls.js');
+const { Pending, callNative, bind, conclude, verify } = require('./calls.js');
 const channels = require('./channels.js');
 const { configError } = require('./errors.js');
 const { entriesOf, isObject, readOptions } = require('./options.js');
@@ -11,8 +11,8 @@ const { entriesOf, isObject, readOptions } = require('./options.js');
  */
 
 /**
- * What `verifyJwt` of a client works with, for the middleware, which need not wait where there is a result
- * at once; `undefined` if somebody has put another method in its place, or another client.
+ * The options of a client as bound by `bind`, for the middleware, which verifies without a promise where it can;
+ * `undefined` for another client, or if its `verifyJwt` was replaced.
  *
  * @type {(client: any) => Bound | undefined}
  */
@@ -53,8 +53,10 @@ class StackAuth {
   }
 
   async warmUp() {
-    await ask(StackAuth.#self(this).#bound, StackAuth.prototype.warmUp, (client, _date, abort) =>
-      client.warmUp(abort),
+    await callNative(
+      StackAuth.#self(this).#bound,
+      StackAuth.prototype.warmUp,
+      (client, _date, abort) => client.warmUp(abort),
     );
   }
 
@@ -121,7 +123,7 @@ function publishedVerification(bound, caller, accessToken) {
  */
 function user(bound, caller, accessToken) {
   const call = () =>
-    ask(bound, caller, (client, date, abort) => client.getUser(accessToken, date, abort));
+    callNative(bound, caller, (client, date, abort) => client.getUser(accessToken, date, abort));
   return channels.verify.hasSubscribers
     ? channels.published('getUser', bound, call, ({ id }) => id)
     : call();

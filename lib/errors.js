@@ -1,6 +1,6 @@
 'use strict';
 
-const { answerHeaders } = require('./challenge.js');
+const { responseHeaders } = require('./challenge.js');
 
 /** @import { Failure } from '../binding' */
 
@@ -19,12 +19,12 @@ class StackAuthError extends Error {
       this.details = JSON.parse(details);
     }
     if (site) {
-      standAt(this, site);
+      useStackOf(this, site);
     }
   }
 
   get headers() {
-    return answerHeaders(/** @type {any} */ (this));
+    return responseHeaders(/** @type {any} */ (this));
   }
 }
 define(StackAuthError, 'StackAuthError');
@@ -70,7 +70,7 @@ function define(errorClass, name) {
  * @param {Error} error
  * @param {{ stack?: string | undefined }} site
  */
-function standAt(error, site) {
+function useStackOf(error, site) {
   const frames = stackOf(site).split('\n').slice(1);
   error.stack = [`${error.name}: ${error.message}`, ...frames].join('\n');
 }
@@ -118,4 +118,11 @@ function callerError(code, status, message) {
   return new StackAuthError({ code, message, status, retryable: false });
 }
 
-module.exports = { AbortError, StackAuthError, callerError, configError, operatorError, standAt };
+module.exports = {
+  AbortError,
+  StackAuthError,
+  callerError,
+  configError,
+  operatorError,
+  useStackOf,
+};

@@ -42,7 +42,7 @@ const THIS_COPY = {};
  * @param {Found | undefined} previous
  * @returns {Auth | undefined}
  */
-function sameOf(token, settings, previous) {
+function reusableAuth(token, settings, previous) {
   const isSame =
     previous?.auth?.token === token &&
     previous.copy === THIS_COPY &&
@@ -67,7 +67,7 @@ function isEqual(one, other) {
  * @param {any} request
  * @param {Found | undefined} found
  */
-function refuseOther(request, found) {
+function refuseForeignAuth(request, found) {
   const auth = request.auth ?? undefined;
   if (auth !== undefined && auth !== found?.auth) {
     throw configError(
@@ -88,4 +88,4 @@ function membersOf(found) {
   return describe(found) + members;
 }
 
-module.exports = { THIS_COPY, foundOf, refuseOther, sameOf };
+module.exports = { THIS_COPY, foundOf, refuseForeignAuth, reusableAuth };

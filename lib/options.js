@@ -48,7 +48,7 @@ const OPTIONS = {
   signal: ['an AbortSignal', isSignal],
   cacheMaxAge: ['a number (ms)', is('number')],
   staleIfError: ['a number (ms)', is('number')],
-  keys: ['what exportKeys() returned', isKeys, exported],
+  keys: ['what exportKeys() returned', isKeys, copyOfKeys],
   maxAge: ['a number (ms)', is('number')],
   tokenCacheBytes: ['a number', is('number')],
 };
@@ -93,7 +93,7 @@ function readOptions(given, defaults, table = OPTIONS) {
       continue;
     }
     const [expected, test, make] = option;
-    const own = settled(value, test);
+    const own = ownCopy(value, test);
     if (own === undefined) {
       throw configError(`${name} must be ${expected}, found ${describe(value)}`);
     }
@@ -108,13 +108,13 @@ function readOptions(given, defaults, table = OPTIONS) {
 }
 
 /**
- * The value if it passes. What can change is copied first: an array can be a proxy, which has other items
- * each time, and a Date can even become invalid.
+ * The value if it passes the test. Arrays are copied first, for one can be a proxy, with other items each time; a Date
+ * becomes a number, for it can change later.
  *
  * @param {unknown} value
  * @param {(value: unknown) => boolean} test
  */
-function settled(value, test) {
+function ownCopy(value, test) {
   try {
     const own = Array.isArray(value) ? Array.from(value) : value;
     if (!test(own)) {
@@ -127,11 +127,11 @@ function settled(value, test) {
 }
 
 /**
- * As of now: whoever handed it over may change it, as jose does its cache.
+ * As JSON, for the object may change later, as jose's cache does.
  *
  * @param {any} keys
  */
-function exported(keys) {
+function copyOfKeys(keys) {
   try {
     // Without a prototype, as in `bind`.
     return { __proto__: null, jwks: String(JSON.stringify(keys.jwks)), uat: Number(keys.uat) };

@@ -68,7 +68,7 @@ function recall(options) {
         }
       }
     }
-  } catch {} // A getter or a proxy; it is asked again, and the error told.
+  } catch {} // A getter or a proxy threw; so it will when the options are read, and is reported then.
   return undefined;
 }
 

@@ -4,15 +4,15 @@ const { copierOf, parseVerified } = require('./verified.js');
 
 /** @import { Verified } from './verified.js' */
 
-/** As it was when this was loaded. */
+/** Taken at load time, for a server may replace it. */
 const { hasOwn } = Object;
 
 /** What a slot has: a number, its payload and its header, and how that payload is copied. */
 const FIELDS = 4;
 /** Bytes that a template takes besides the characters of its JSON, more or less. */
-const OBJECT = 400;
+const OBJECT_BYTES = 400;
 /** No number of a token. */
-const NOBODY = -1;
+const NO_TOKEN = -1;
 /**
  * Those used of late, of all bounds, in the slot that the last bits of their number say: there is less to read than
  * in a `Map`, and numbers follow on one another, so those in use seldom collide. As many slots as the largest
@@ -80,8 +80,8 @@ class Templates {
     if (!template) {
       return undefined;
     }
-    // JavaScript can be interrupted, and nobody must find a part, so the number comes last.
-    near[at] = NOBODY;
+    // JavaScript can be interrupted here. The number comes last, so that an incomplete slot is never used.
+    near[at] = NO_TOKEN;
     near[at + 1] = template.payload;
     near[at + 2] = template.protectedHeader;
     near[at + 3] = template.copyPayload;
@@ -97,7 +97,7 @@ class Templates {
   add(id, json) {
     const parsed = parseVerified(json);
     const flat = isFlat(parsed.payload) && isFlat(parsed.protectedHeader);
-    const template = flat ? this.#templateOf(parsed, json.length + OBJECT) : json;
+    const template = flat ? this.#templateOf(parsed, json.length + OBJECT_BYTES) : json;
     if (this.#templates.size >= near.length / FIELDS) {
       // Not a copy, for each has another slot now; those that are used come back.
       near = slots((2 * near.length) / FIELDS);
@@ -136,7 +136,7 @@ class Templates {
     } else {
       const [id, { length }] = value;
       const at = slotOf(id);
-      near.fill(NOBODY, at, at + FIELDS);
+      near.fill(NO_TOKEN, at, at + FIELDS);
       this.#templates.delete(id);
       this.#length -= length;
     }
@@ -151,7 +151,7 @@ class Templates {
  */
 function slots(count) {
   // Members of its own from the beginning: an array with holes asks a polluted prototype.
-  return Array.from(new Int8Array(count * FIELDS).fill(NOBODY));
+  return Array.from(new Int8Array(count * FIELDS).fill(NO_TOKEN));
 }
 
 /** @param {number} id */

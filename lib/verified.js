@@ -6,7 +6,7 @@
  * @typedef {{ payload: any, protectedHeader: any }} Verified
  */
 
-/** As it was when this was loaded. */
+/** Taken at load time, for a server may replace it. */
 const { isArray } = Array;
 
 /**

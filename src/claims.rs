@@ -57,8 +57,8 @@ pub struct Claims {
 enum Claim<T> {
     Absent,
     Is(T),
-    /// Of another type than it should be, in words for a message. In two boxes, which are one word: what is
-    /// remembered has none, and should be small.
+    /// Of another type than it should be; described for a message. Boxed twice, to be one word: remembered tokens
+    /// have none of these, and should be small.
     Other(Box<Box<str>>),
 }
 
@@ -78,13 +78,13 @@ struct Members {
 }
 
 impl Claims {
-    /// Of the members that [`NAMES`] names. Texts that are the policy's as well are taken from there, for
-    /// whoever validates them by that policy again and again need not read them.
+    /// From the members that [`NAMES`] lists. `iss` and `aud` that the policy has too become its own `Arc`s, so that
+    /// validating by that policy again need not compare the texts.
     pub fn read(members: &[Option<Raw<'_>>; NAMES.len()], policy: &Policy) -> Self {
         let [sub, .., is_anonymous, is_restricted, _, _, iss, iat, aud, exp, nbf] = *members;
         let time = |raw| json::number(raw).filter(|number| number.is_finite());
         Self {
-            iss: Claim::read(iss, |iss| Some(policy.text(&json::string(iss)?, |it| &it.iss))),
+            iss: Claim::read(iss, |iss| Some(policy.intern(&json::string(iss)?, |it| &it.iss))),
             aud: Claim::read(aud, |aud| Audience::read(aud, policy)),
             sub: Claim::read(sub, |sub| json::is_string(sub).then_some(())),
             exp: Claim::read(exp, time),
@@ -143,10 +143,10 @@ impl Claims {
     pub fn size(&self) -> usize {
         match &self.aud {
             Claim::Is(Audience::Many(many)) => {
-                /// What the allocator adds to each text.
-                const ADDED: usize = 32;
+                /// Of the allocator, for each text.
+                const OVERHEAD: usize = 32;
                 let Members { strings, words } = &**many;
-                let members = strings.iter().map(|member| member.len() + ADDED).sum::<usize>()
+                let members = strings.iter().map(|member| member.len() + OVERHEAD).sum::<usize>()
                     + strings.capacity() * size_of::<String>();
                 size_of::<Members>() + members + words.len()
             }
@@ -170,7 +170,7 @@ impl Claims {
 
 impl Policy {
     /// The policy's own copy of the text if it has one.
-    fn text(&self, text: &str, of: impl Fn(&Issuer) -> &Arc<str>) -> Arc<str> {
+    fn intern(&self, text: &str, of: impl Fn(&Issuer) -> &Arc<str>) -> Arc<str> {
         let own = self.issuers.iter().map(of).find(|own| ***own == *text);
         own.map_or_else(|| text.into(), Arc::clone)
     }
@@ -239,7 +239,7 @@ impl Claim<bool> {
 impl Audience {
     fn read(raw: Raw<'_>, policy: &Policy) -> Option<Self> {
         if let Some(audience) = json::string(raw) {
-            return Some(Self::One(policy.text(&audience, |issuer| &issuer.aud)));
+            return Some(Self::One(policy.intern(&audience, |issuer| &issuer.aud)));
         }
         let members = json::array(raw)?.into_iter().filter_map(json::string);
         let strings = members.map(Cow::into_owned).collect();

@@ -73,6 +73,15 @@ impl std::fmt::Debug for Users {
     }
 }
 
+impl Users {
+    pub fn secret(&self) -> Option<&str> {
+        match &self.access {
+            Access::Server { secret } => Some(secret),
+            Access::Client => None,
+        }
+    }
+}
+
 #[derive(PartialEq, Eq, Hash)]
 pub enum Access {
     Server { secret: String },
@@ -107,12 +116,7 @@ impl Config {
                     .map_or(Ok(0.0), |seconds| at_least_zero("clockTolerance", seconds))?,
             },
             jwks_url: project.jwks_url(&base),
-            timeout: match duration("timeout", options.timeout, 5_000.0)? {
-                none if none < Duration::from_millis(1) => {
-                    return Err(config("timeout must be at least 1 ms, found less"));
-                }
-                timeout => timeout,
-            },
+            timeout: timeout(options.timeout)?,
             limits: Limits {
                 max_age: duration("cacheMaxAge", options.cache_max_age, 600_000.0)?,
                 stale_if_error: duration("staleIfError", options.stale_if_error, 3_600_000.0)?,
@@ -173,7 +177,7 @@ fn header_safe(name: &str, value: Option<String>) -> Result<Option<String>> {
         Some(value) if value.is_empty() || !is_graphic(&value) => {
             let found = match value.trim() {
                 "" => "none",
-                // As a file ends with a line.
+                // A key that was read from a file often ends with a line break.
                 trimmed if is_graphic(trimmed) => "white space before or after them",
                 _ => "others among them",
             };
@@ -243,6 +247,14 @@ pub fn is_loopback(url: &Url) -> bool {
 
 pub fn is_localhost(name: &str) -> bool {
     name == "localhost" || name.ends_with(".localhost")
+}
+
+fn timeout(millis: Option<f64>) -> Result<Duration> {
+    let timeout = duration("timeout", millis, 5_000.0)?;
+    if timeout < Duration::from_millis(1) {
+        return Err(config("timeout must be at least 1 ms, found less"));
+    }
+    Ok(timeout)
 }
 
 fn duration(option: &str, millis: Option<f64>, default: f64) -> Result<Duration> {

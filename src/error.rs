@@ -163,10 +163,10 @@ fn chain(error: &dyn std::error::Error) -> String {
 /// put there.
 pub fn quote(text: &str) -> String {
     const MAX_CHARS: usize = 120;
-    /// As base64url begins for whatever begins with `{"`.
-    const TOKEN: &str = "eyJ";
-    const LONG: usize = 20;
-    let token = text.find(TOKEN).filter(|at| text.len() - at >= LONG);
+    /// The base64url of `{"`.
+    const TOKEN_START: &str = "eyJ";
+    const MIN_TOKEN: usize = 20;
+    let token = text.find(TOKEN_START).filter(|at| text.len() - at >= MIN_TOKEN);
     let end = token.unwrap_or(text.len());
     let start: String = text.chars().take(MAX_CHARS).collect();
     let start = start.get(..end).unwrap_or(&start);

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::{self, sleep};
 
 use crate::clock::{self, Millis, millis};
 use crate::error::{Error, Result};
@@ -16,7 +16,7 @@ pub struct Flight<T> {
     until: Deadline,
 }
 
-/// By when work must be done; of a flight, the latest that anyone who waits would have waited.
+/// When work must be done. Callers that join a flight can put off its deadline.
 #[derive(Clone)]
 pub struct Deadline(Arc<AtomicI64>);
 
@@ -42,16 +42,17 @@ impl Deadline {
 }
 
 impl<T: Clone + Send + Sync + 'static> Flight<T> {
-    /// `land` sees the result, or `late`, before anyone who waits does.
+    /// Begins `work`, whose result is `late` if it takes longer than `timeout`, and than that of all who join. `land`
+    /// makes of the result what they get.
     pub fn launch<A: Send, W: Future<Output = Result<A>> + Send + 'static>(
-        allowed: Duration,
+        timeout: Duration,
         work: impl FnOnce(Deadline) -> W,
         late: Error,
         land: impl FnOnce(Result<A>) -> Result<T> + Send + 'static,
     ) -> Self {
         let (sender, outcome) = watch::channel(None);
         let began = clock::now();
-        let until = Deadline::at(began + millis(allowed));
+        let until = Deadline::at(began + millis(timeout));
         let (work, shared) = (work(until.clone()), until.clone());
         tokio::spawn(async move {
             let result = tokio::select! {
@@ -68,11 +69,11 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         self.outcome.borrow().is_none() && self.outcome.has_changed().is_ok()
     }
 
-    /// Waits until `deadline` at the most; `allowed` is the whole time-out of who waits.
-    pub async fn join(&self, deadline: Millis, allowed: Duration, late: Error) -> Result<T> {
-        self.until.0.fetch_max(self.began + millis(allowed), Ordering::Relaxed);
+    /// Waits until `deadline`. The flight may take the caller's whole `timeout`, counted from its own beginning.
+    pub async fn join(&self, deadline: Millis, timeout: Duration, late: Error) -> Result<T> {
+        self.until.0.fetch_max(self.began + millis(timeout), Ordering::Relaxed);
         let mut outcome = self.outcome.clone();
-        match timeout(clock::left(deadline), outcome.wait_for(Option::is_some)).await {
+        match time::timeout(clock::left(deadline), outcome.wait_for(Option::is_some)).await {
             Ok(Ok(landed)) => landed.clone().unwrap_or(Err(late)),
             _lost_or_elapsed => Err(late),
         }
@@ -97,12 +98,12 @@ mod tests {
         Error::new(Code::JwksTimeout, "late")
     }
 
-    fn launch(allowed: Duration, takes: Duration) -> Flight<u8> {
+    fn launch(timeout: Duration, takes: Duration) -> Flight<u8> {
         let work = move |_| async move {
             sleep(takes).await;
             Ok(7)
         };
-        Flight::launch(allowed, work, late(), |result| result)
+        Flight::launch(timeout, work, late(), |result| result)
     }
 
     fn run(test: impl Future<Output = ()>) {

@@ -10,12 +10,11 @@ use crate::config::is_loopback;
 use crate::lookup::Lookups;
 use crate::tls;
 
-/// An HTTP/2 connection that has gone dead is not closed with the request that has waited in vain, and
-/// would take all that follow with it (hyperium/hyper#4186). So it is asked for a sign of life once it
-/// has been silent for so long while requests wait, and has so long for it; together less than a call
-/// has by default.
-const SILENCE: Duration = Duration::from_secs(1);
-const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
+/// A dead HTTP/2 connection is not closed when a request times out, and the following requests would time out on it
+/// too (hyperium/hyper#4186). So a connection that is silent while requests wait gets a PING, and is closed if that
+/// is not answered; both together take less than the default time-out of a call.
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(1);
+const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why an exchange brought no body.
 #[derive(Debug)]
@@ -49,20 +48,20 @@ pub fn client(url: &str) -> Result<&'static Client, Fault> {
 fn build(direct: bool) -> Result<Client, Fault> {
     /// Of a burst, no more stay open than what usual traffic needs.
     const MAX_IDLE_CONNECTIONS: usize = 64;
-    /// A connection that nobody waits for any more is made for the next caller, and must not be for ever. More than a
-    /// fetch of keys gets, or which of the two is told would be chance.
-    const TIME_TO_CONNECT: Duration = Duration::from_secs(11);
+    /// reqwest goes on connecting when a request is given up, for the next one; this is when it stops. Longer than a
+    /// fetch of keys may take, so that such a fetch always fails for the same reason.
+    const CONNECT_TIMEOUT: Duration = Duration::from_secs(11);
     let tls = tls::config().map_err(|error| Fault::Transport(error.into()))?;
     let builder = Client::builder()
         .tls_backend_preconfigured(tls)
         .dns_resolver(Lookups::default())
-        .connect_timeout(TIME_TO_CONNECT)
+        .connect_timeout(CONNECT_TIMEOUT)
         .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
         .redirect(redirect::Policy::none())
         // What HTTP/2 servers refuse would be sent three times over, past our own bounds.
         .retry(retry::never())
-        .http2_keep_alive_interval(SILENCE)
-        .http2_keep_alive_timeout(SIGN_OF_LIFE)
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .http2_keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .user_agent(concat!("stack-auth-native/", env!("CARGO_PKG_VERSION")));
     let builder = if direct { builder.no_proxy() } else { builder };
     Ok(builder.build()?)

@@ -33,7 +33,7 @@ pub fn members<'a, const N: usize>(
     members_and_order(text, names).map(|(values, _)| values)
 }
 
-/// The same, and how many members there are if they are the first of `names`, in their order.
+/// As [`members`]; and the number of members, if they are the first of `names` in the same order.
 pub fn members_and_order<'a, const N: usize>(
     text: &'a str,
     names: [&'static str; N],
@@ -45,7 +45,7 @@ pub fn members_and_order<'a, const N: usize>(
 }
 
 /// UTF-8 text without the byte order mark, as `TextDecoder` in its fatal mode hands it out.
-pub fn text(bytes: Vec<u8>) -> Option<String> {
+pub fn from_utf8(bytes: Vec<u8>) -> Option<String> {
     let text = String::from_utf8(bytes).ok()?;
     Some(match text.strip_prefix('\u{feff}') {
         Some(rest) => rest.to_owned(),
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn the_order_is_told() {
+    fn members_in_order_are_counted() {
         for (text, first) in [
             ("{}", Some(0)),
             (r#"{"a":1}"#, Some(1)),
@@ -202,7 +202,7 @@ mod tests {
 
     #[test]
     fn text_has_no_byte_order_mark_and_no_broken_utf8() {
-        assert_eq!(text(b"\xef\xbb\xbf{}".to_vec()).as_deref(), Some("{}"));
-        assert_eq!(text(b"{\"a\":\"\xff\"}".to_vec()), None);
+        assert_eq!(from_utf8(b"\xef\xbb\xbf{}".to_vec()).as_deref(), Some("{}"));
+        assert_eq!(from_utf8(b"{\"a\":\"\xff\"}".to_vec()), None);
     }
 }

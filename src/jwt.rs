@@ -23,9 +23,9 @@ pub struct UnverifiedJwt<'a> {
     payload: Option<Payload>,
 }
 
-/// A token whose signature was found good, and the key that it was good under. The payload is in the
-/// text, and whoever wants it besides decodes it again. One allocation, with the text at its end: once tokens
-/// are many, it is cache misses that count.
+/// A token whose signature was verified, and the key that it was verified with. The payload is only in the text, and
+/// is decoded again if it is wanted. One allocation, with the text at its end: among many tokens, cache misses are
+/// what takes time.
 #[derive(Clone)]
 pub struct VerifiedJwt(triomphe::Arc<HeaderSlice<Facts, str>>);
 
@@ -42,7 +42,7 @@ impl<'a> UnverifiedJwt<'a> {
     pub fn parse(text: &'a str, policy: &Policy) -> Result<Self> {
         let (token, payload) = Token::parse(text)?;
         let payload =
-            json::text(payload).and_then(|text| Payload::parse(&text, &token.header, policy));
+            json::from_utf8(payload).and_then(|text| Payload::parse(&text, &token.header, policy));
         Ok(Self { token, payload })
     }
 
@@ -58,16 +58,16 @@ impl<'a> UnverifiedJwt<'a> {
 
     /// Why its claims refuse it, whatever its signature and the time. Good for sparing a request and for nothing else.
     pub fn refusal(&self, policy: &Policy) -> Option<Error> {
-        /// Neither before nor after any other.
+        /// Neither before nor after any time.
         const NO_TIME: f64 = f64::NAN;
-        let payload = self.payload.as_ref().ok_or_else(no_object);
+        let payload = self.payload.as_ref().ok_or_else(not_an_object);
         payload.and_then(|payload| payload.claims.validate(policy, NO_TIME)).err()
     }
 
     /// The verified token, and its [`Payload::json`].
     pub fn verify(self, keys: &Arc<KeySet>) -> Result<(VerifiedJwt, String)> {
         let key = signature::verify(&self.token, keys.select(&self.token.header.kid))?;
-        let Payload { claims, json } = self.payload.ok_or_else(no_object)?;
+        let Payload { claims, json } = self.payload.ok_or_else(not_an_object)?;
         let signed_by = key.point;
         let keys = Arc::downgrade(keys);
         let header = Arc::clone(&self.token.header);
@@ -77,7 +77,7 @@ impl<'a> UnverifiedJwt<'a> {
     }
 }
 
-fn no_object() -> Error {
+fn not_an_object() -> Error {
     Error::new(Code::JwtInvalid, "JWT Claims Set must be a top-level JSON object")
 }
 
@@ -96,17 +96,17 @@ impl VerifiedJwt {
         jwt.payload.map(|payload| payload.json)
     }
 
-    /// Never that of another token in this process. Given out when it is first asked for, so that those in
-    /// use follow on one another, however many tokens never come again.
+    /// Unique in this process. Assigned at the first use, so that the numbers in use are consecutive, however many
+    /// tokens never come again.
     pub fn id(&self) -> u64 {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         *self.facts().id.get_or_init(|| NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Whether the key that it is good under still counts. In the very set that it was in, it does.
+    /// Whether the key that it was verified with is in this set. If it is the same set as then, nothing is searched.
     pub fn is_signed_by(&self, keys: &Arc<KeySet>) -> bool {
         let Facts { signed_by, keys: own, .. } = self.facts();
-        ptr::eq(own.as_ptr(), Arc::as_ptr(keys)) || keys.holds(self.kid(), signed_by)
+        ptr::eq(own.as_ptr(), Arc::as_ptr(keys)) || keys.has_key(self.kid(), signed_by)
     }
 
     pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {

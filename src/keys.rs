@@ -19,7 +19,7 @@ pub struct PublicKey {
     pub kid: Option<String>,
     pub point: Point,
     /// Parsed once: to do so for each signature takes a fortieth of the check itself.
-    pub key: ParsedPublicKey,
+    pub parsed: ParsedPublicKey,
 }
 
 /// A point on P-256, uncompressed (SEC 1 section 2.3.3): what a key is, whatever it is called.
@@ -40,7 +40,7 @@ impl KeySet {
         self.keys.iter().filter_map(|key| key.kid.as_deref())
     }
 
-    pub fn has(&self, kid: &str) -> bool {
+    pub fn has_kid(&self, kid: &str) -> bool {
         self.kids().any(|known| known == kid)
     }
 
@@ -48,12 +48,12 @@ impl KeySet {
         self.keys.is_empty()
     }
 
-    pub fn count(&self) -> usize {
+    pub fn len(&self) -> usize {
         self.keys.len()
     }
 
-    /// Whether this very key still goes by what a token calls it.
-    pub fn holds(&self, kid: &Kid, point: &Point) -> bool {
+    /// Whether this very key is in the set, and a token with this `kid` can mean it.
+    pub fn has_key(&self, kid: &Kid, point: &Point) -> bool {
         self.select(kid).any(|key| key.point == *point)
     }
 
@@ -63,7 +63,7 @@ impl KeySet {
         self.keys.iter().filter(move |key| match kid {
             Kid::Text(kid) => key.kid.as_deref() == Some(kid),
             Kid::Absent => only_one,
-            Kid::NotText => false,
+            Kid::NotString => false,
         })
     }
 }
@@ -96,8 +96,8 @@ impl PublicKey {
         read_coordinate(x?, x_bytes)?;
         read_coordinate(y?, y_bytes)?;
         // Also where a point off the curve is found out.
-        let key = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok()?;
-        Some(Self { kid, point, key })
+        let parsed = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok()?;
+        Some(Self { kid, point, parsed })
     }
 }
 
@@ -150,14 +150,14 @@ mod tests {
         assert_eq!(keys.select(&kid("b")).count(), 2);
         assert_eq!(keys.select(&kid("c")).count(), 0);
         assert_eq!(keys.select(&Kid::Absent).count(), 0);
-        assert_eq!(keys.select(&Kid::NotText).count(), 0);
+        assert_eq!(keys.select(&Kid::NotString).count(), 0);
     }
 
     #[test]
     fn without_a_kid_only_the_only_key_can_be_meant() {
         let keys = set(&jwk(r#","kid":"a""#));
         assert_eq!(keys.select(&Kid::Absent).count(), 1);
-        assert_eq!(keys.select(&Kid::NotText).count(), 0);
+        assert_eq!(keys.select(&Kid::NotString).count(), 0);
         let nameless = set(&jwk(""));
         assert_eq!(nameless.select(&Kid::Absent).count(), 1);
         assert_eq!(nameless.select(&kid("a")).count(), 0);

@@ -1,13 +1,13 @@
-//! Who is calling? The verification of Stack Auth access tokens, and the question to `users/me`.
+//! Who is calling? The verification of Stack Auth access tokens, and the request to `users/me`.
 //!
-//! The road of a token is `verify.rs`; `DESIGN.md` says which of the others know what.
+//! `verify.rs` calls the other modules in the order of a verification; `DESIGN.md` says what each may depend on.
 
 mod binding;
-pub mod cache;
+mod cache;
 pub mod claims;
-pub mod clock;
+mod clock;
 pub mod config;
-pub mod counts;
+mod counts;
 pub mod error;
 mod flight;
 mod http;
@@ -17,7 +17,7 @@ pub mod keys;
 mod lookup;
 pub mod payload;
 pub mod project;
-pub mod remembered;
+mod remembered;
 pub mod signature;
 mod threads;
 mod tls;

@@ -12,10 +12,10 @@ use tokio::sync::watch;
 use crate::clock::{self, Millis};
 use crate::config::is_localhost;
 
-/// Those that come later do not wait for an answer that may have got lost.
-const PATIENCE: Millis = 1_000;
-/// Each has a thread, of which a process may have only so many.
-const MOST: usize = 256;
+/// An older lookup is not joined: its answer may have got lost.
+const MAX_JOIN_AGE: Millis = 1_000;
+/// Each lookup has a thread, and the system may limit those.
+const MAX_LOOKUPS: usize = 256;
 
 /// For reqwest, whose own resolver has a thread for each request, and panics where there is none to be had.
 #[derive(Default)]
@@ -57,11 +57,11 @@ impl Lookups {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.retain(Lookup::is_under_way);
         let now = clock::now();
-        let recent = |lookup: &&Lookup| lookup.host == host && now - lookup.began < PATIENCE;
+        let recent = |lookup: &&Lookup| lookup.host == host && now - lookup.began < MAX_JOIN_AGE;
         if let Some(lookup) = under_way.iter().find(recent) {
             return Ok(lookup.outcome.clone());
         }
-        if under_way.len() >= MOST {
+        if under_way.len() >= MAX_LOOKUPS {
             return Err(io::Error::other("too many hosts are being looked up"));
         }
         let (sender, outcome) = watch::channel(None);
@@ -119,7 +119,7 @@ mod tests {
         thread::sleep(Duration::from_millis(1_100));
         let other = ask("slow.example").unwrap();
         assert!(!one.same_channel(&other));
-        let refused = (0..MOST).filter(|n| ask(&format!("{n}.example")).is_err()).count();
+        let refused = (0..MAX_LOOKUPS).filter(|n| ask(&format!("{n}.example")).is_err()).count();
         assert_eq!(refused, 3, "beside as many as are under way");
 
         ANSWERS.store(true, Ordering::Relaxed);

@@ -8,7 +8,7 @@ pub struct Project {
     pub id: String,
     /// The addresses whose `iss` counts, without a trailing slash.
     pub bases: Vec<String>,
-    /// The last one that is allowed.
+    /// The last user type that is allowed.
     pub allowed: UserType,
 }
 

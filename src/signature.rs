@@ -4,7 +4,7 @@ use crate::error::{Code, Error, Result};
 use crate::keys::PublicKey;
 use crate::token::Token;
 
-/// The key that it is good under; more than one is tried if several share the token's `kid`.
+/// The key that the signature verifies with. All of `keys` are tried, for several may share the token's `kid`.
 pub fn verify<'a>(
     token: &Token<'_>,
     mut keys: impl Iterator<Item = &'a PublicKey>,
@@ -19,7 +19,7 @@ pub fn verify<'a>(
 }
 
 fn verifies(key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
-    key.key.verify_sig(message, signature).is_ok()
+    key.parsed.verify_sig(message, signature).is_ok()
 }
 
 #[cfg(test)]

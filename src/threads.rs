@@ -12,18 +12,18 @@ use crate::clock::{self, Millis};
 
 /// Runs `work` on one of them; at once, should there be none to be had.
 pub fn spawn(work: impl FnOnce() + Send + 'static) {
-    // Of a runtime only the pool for what blocks: it wakes a thread for each piece of work, while the
-    // other one has the first that wakes look for company, and lets go those that had nothing to do.
+    // Only the blocking pool of this runtime is used: it wakes a thread for each piece of work, while with the workers
+    // of a multi-thread runtime, the first that wakes has to wake the next.
     static THREADS: LazyLock<Option<Runtime>> = LazyLock::new(|| {
         Builder::new_current_thread()
             .max_blocking_threads(available_parallelism().map_or(1, usize::from))
             .thread_name("stack-auth-check")
-            .on_thread_start(give_way)
+            .on_thread_start(lower_priority)
             .build()
             .ok()
     });
-    // tokio panics where the system has no thread to spare, says so on stderr, and keeps what it was given.
-    // So it is not tried again for each.
+    // If the system has no thread for it, tokio panics, which prints to stderr, and keeps the closure. So it is not
+    // tried again for a while, and `work` is in a place from which it can still be taken.
     static REFUSED_AT: AtomicI64 = AtomicI64::new(-PAUSE);
     const PAUSE: Millis = 1_000;
 
@@ -52,16 +52,16 @@ fn run(work: &Mutex<Option<impl FnOnce()>>) {
     }
 }
 
-/// There are as many as processors, so the event loop has to share one with them: whenever it wakes, it
-/// comes first. Where threads have no priority of their own, all have the same.
-fn give_way() {
+/// There are as many threads as processors, so the event loop has to share one with them, and should come first. Only
+/// Linux has a priority for each thread.
+fn lower_priority() {
     #[cfg(target_os = "linux")]
     {
         use rustix::process::{getpriority_process, setpriority_process};
 
-        /// To be nicer by 5 is to get a quarter of a processor that somebody else wants as well.
+        /// A thread that is nicer by 5 gets a quarter of a processor that it shares.
         const NICER: i32 = 5;
-        // Without it all is as it was.
+        // If it fails, the priority stays as it is.
         _ = getpriority_process(None).and_then(|nice| setpriority_process(None, nice + NICER));
     }
 }

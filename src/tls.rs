@@ -1,4 +1,4 @@
-//! Whom TLS trusts: the platform's authorities, and what the operator names besides.
+//! What TLS trusts: the platform's authorities, and the certificates that the operator names.
 
 use std::env;
 use std::fs::{self, File};
@@ -17,8 +17,8 @@ use rustls::{
 use rustls_platform_verifier::Verifier as Platform;
 use webpki::anchor_from_trusted_cert;
 
-/// As of now: files that change later are not read again. So what cannot be read just now is an error, and read again
-/// at the next attempt: the process may have no file to spare for a moment.
+/// Reads the certificates once and for all. So it fails if one cannot be read for a moment, as when the process has too
+/// many open files, and the next request tries again.
 pub fn config() -> Result<ClientConfig, Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let extra = certificates("NODE_EXTRA_CA_CERTS")?;
@@ -36,11 +36,11 @@ pub fn config() -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
-/// Those in the file that a variable names. What cannot be read is passed over, as in Node, unless that may pass.
+/// From the file that a variable names. A file that cannot be read is ignored, as in Node, unless that is temporary.
 fn certificates(variable: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     let Some(path) = env::var_os(variable) else { return Ok(Vec::new()) };
     let pem = match fs::read(path) {
-        Err(error) if may_pass(&error) => {
+        Err(error) if is_temporary(&error) => {
             let message = format!("the file of {variable} could not be read: {error}");
             return Err(Error::General(message));
         }
@@ -50,12 +50,12 @@ fn certificates(variable: &str) -> Result<Vec<CertificateDer<'static>>, Error> {
     Ok(certificates.filter(|it| anchor_from_trusted_cert(it).is_ok()).collect())
 }
 
-/// All else stays as it is: a loop of links, a name that is too long.
-fn may_pass(error: &io::Error) -> bool {
-    /// `ENFILE` and `EMFILE`, and what Windows has for them: Rust has no kind for a process without files to spare.
-    const NO_FILES: &[i32] = if cfg!(windows) { &[4] } else { &[23, 24] };
+/// Whether reading may succeed later, unlike for a loop of links or a name that is too long.
+fn is_temporary(error: &io::Error) -> bool {
+    /// `ENFILE` and `EMFILE`, and their counterpart on Windows, which have no `ErrorKind`.
+    const TOO_MANY_FILES: &[i32] = if cfg!(windows) { &[4] } else { &[23, 24] };
     let kinds = [ErrorKind::OutOfMemory, ErrorKind::StaleNetworkFileHandle, ErrorKind::TimedOut];
-    error.raw_os_error().is_some_and(|code| NO_FILES.contains(&code))
+    error.raw_os_error().is_some_and(|code| TOO_MANY_FILES.contains(&code))
         || kinds.contains(&error.kind())
 }
 
@@ -67,8 +67,8 @@ fn platform(
     if extra.is_empty() && system.is_ok() {
         return system;
     }
-    // It does not say why.
-    if system.is_err() && File::open("/").is_err_and(|error| may_pass(&error)) {
+    // The error does not say why. If no file at all can be opened now, the next request tries again.
+    if system.is_err() && File::open("/").is_err_and(|error| is_temporary(&error)) {
         return system;
     }
     // Slim containers have no certificates of their own.
@@ -76,9 +76,9 @@ fn platform(
     Platform::new_with_extra_roots(extra.iter().chain(public).cloned(), Arc::clone(provider))
 }
 
-/// As the platform's, but for one thing: it refuses a certificate that may sign others from a server
-/// itself (rustls/webpki#205), which is what `openssl req -x509` makes. One that is named is trusted to
-/// sign for any server, so it may as well stand for the one that it has the name of.
+/// The platform's verifier, with one exception. It refuses a CA certificate as that of a server (rustls/webpki#205),
+/// but that is what `openssl req -x509` makes. If the operator named that very certificate, it is trusted to sign for
+/// any server, and so it is accepted from the server whose name it has.
 #[derive(Debug)]
 struct Verifier {
     platform: Platform,
@@ -97,7 +97,8 @@ impl ServerCertVerifier for Verifier {
         self.platform
             .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
             .or_else(|error| {
-                if !is_authority(&error) || !self.named.iter().any(|named| named == end_entity) {
+                let is_named = self.named.iter().any(|named| named == end_entity);
+                if !is_ca_used_as_end_entity(&error) || !is_named {
                     return Err(error);
                 }
                 // That it is not out of date was looked at before.
@@ -129,7 +130,7 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-fn is_authority(error: &Error) -> bool {
+fn is_ca_used_as_end_entity(error: &Error) -> bool {
     let Error::InvalidCertificate(CertificateError::Other(OtherError(cause))) = error else {
         return false;
     };

@@ -37,7 +37,17 @@ pub enum Kid {
     Absent,
     Text(String),
     /// Present, but no string: no key has it.
-    NotText,
+    NotString,
+}
+
+impl Kid {
+    /// `None` if no key can have it.
+    pub fn as_str(&self) -> Option<&str> {
+        match self {
+            Self::Text(kid) => Some(kid),
+            Self::Absent | Self::NotString => None,
+        }
+    }
 }
 
 impl<'a> Token<'a> {
@@ -101,12 +111,7 @@ fn decode(part: &str, text: &str) -> Result<Vec<u8>> {
 }
 
 impl Header {
-    /// Bytes that it takes, more or less.
-    pub fn size(&self) -> usize {
-        size_of::<Self>() + 3 * self.json.len() + self.encoded.len()
-    }
-
-    /// One after the other, the tokens under a key have the same header, so the last one is kept.
+    /// The last header is kept, for tokens signed by the same key have the same.
     pub fn parse(encoded: &str) -> Result<Arc<Self>> {
         thread_local! {
             static LAST: RefCell<Option<Arc<Header>>> = const { RefCell::new(None) };
@@ -118,9 +123,14 @@ impl Header {
     }
 
     fn parse_new(encoded: &str) -> Result<Self> {
-        let json = json::text(decode("header", encoded)?).ok_or_else(invalid_header)?;
+        let json = json::from_utf8(decode("header", encoded)?).ok_or_else(invalid_header)?;
         let (kid, usual_values) = parse_header(&json)?;
         Ok(Self { kid, json, usual_values, encoded: encoded.to_owned() })
+    }
+
+    /// Bytes in memory, roughly.
+    pub fn size(&self) -> usize {
+        size_of::<Self>() + 3 * self.json.len() + self.encoded.len()
     }
 }
 
@@ -155,7 +165,7 @@ fn parse_header(text: &str) -> Result<(Kid, Option<String>)> {
     let kid = match kid.map(json::string) {
         None => Kid::Absent,
         Some(Some(kid)) => Kid::Text(kid.into_owned()),
-        Some(None) => Kid::NotText,
+        Some(None) => Kid::NotString,
     };
     Ok((kid, usual_values))
 }
@@ -164,7 +174,7 @@ fn invalid_header() -> Error {
     invalid("JWS Protected Header is invalid: expected the base64url of a JSON object")
 }
 
-/// No extension is known here, so a well-formed `crit` is as much a refusal as a malformed one.
+/// No extension is supported, so a well-formed `crit` is refused as well as a malformed one.
 fn critical(crit: json::Raw<'_>) -> Error {
     let names = json::array(crit).unwrap_or_default();
     let names: Option<Vec<_>> = names.into_iter().map(json::string).collect();
@@ -272,7 +282,7 @@ mod tests {
     fn a_kid_that_is_no_string_is_nobodys() {
         for kid in ["1", "null", "[]", "{}", "true"] {
             let text = format!("{}.e30.AA", encode(&format!(r#"{{"alg":"ES256","kid":{kid}}}"#)));
-            assert_eq!(Token::parse(&text).unwrap().0.header.kid, Kid::NotText);
+            assert_eq!(Token::parse(&text).unwrap().0.header.kid, Kid::NotString);
         }
     }
 

@@ -1,4 +1,4 @@
-//! The road of a token.
+//! What happens to a token, from its text to the answer.
 
 use std::sync::Arc;
 
@@ -31,13 +31,17 @@ pub struct Call {
     pub deadline: Millis,
 }
 
-/// A new token, whose signature is yet to be checked, and the keys for that; `None` if they must be waited for.
-pub struct Opened<'a>(UnverifiedJwt<'a>, Option<Arc<Snapshot>>);
+/// A new token whose signature is yet to be checked.
+pub struct Opened<'a> {
+    jwt: UnverifiedJwt<'a>,
+    /// `None` if the keys must be waited for.
+    snapshot: Option<Arc<Snapshot>>,
+}
 
 impl Opened<'_> {
     /// As [`UnverifiedJwt::verify`]; `None` if the keys must be waited for.
     pub fn verify(self) -> Result<Option<(VerifiedJwt, String)>> {
-        let Self(jwt, snapshot) = self;
+        let Self { jwt, snapshot } = self;
         snapshot.map(|snapshot| jwt.verify(&snapshot.keys)).transpose()
     }
 }
@@ -76,8 +80,8 @@ impl Client {
         self.remembered.as_ref().map(|remembered| remembered.stats()).unwrap_or_default()
     }
 
-    /// Whether the token was seen before and is good; an error if it is none that could be. As far as it goes
-    /// without waiting, and without cryptography.
+    /// Whether the token is remembered and still good; an error if it cannot be good. Neither waits nor checks a
+    /// signature.
     pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<bool> {
         match self.recall(text, self.keys.snapshot().as_ref(), current_date)? {
             Some(_) => Ok(true),
@@ -85,7 +89,7 @@ impl Client {
         }
     }
 
-    /// A token that was seen before, if the key that it was good under still counts.
+    /// A remembered token, if the key that it was verified under is still in the key set.
     pub fn recall(
         &self,
         text: &str,
@@ -100,7 +104,7 @@ impl Client {
         Ok(jwt)
     }
 
-    /// The same once more, for a verification that is counted already: what JavaScript is told of the token.
+    /// As [`Self::recall`], for a verification that is counted already. Returns the JSON for JavaScript.
     pub fn recall_again(
         &self,
         text: &str,
@@ -121,41 +125,42 @@ impl Client {
         let Some(jwt) = jwt else { return Ok(None) };
         let Config { limits, policy, .. } = &self.config;
         let has_key = |set: &Arc<Snapshot>| jwt.is_signed_by(&set.keys);
-        // Where the set is so fresh that nothing needs to be done about it, nobody else need be asked.
+        // A fresh set needs no refresh, so the key cache can be left alone.
         let fresh = current.filter(|set| set.is_fresh(clock::now(), *limits));
-        if !fresh.is_some_and(has_key)
-            && !self.keys_at_hand(jwt.kid()).as_ref().is_some_and(has_key)
-        {
+        let key_counts = fresh.is_some_and(has_key)
+            || self.cached_keys(jwt.kid().as_str()).as_ref().is_some_and(has_key);
+        if !key_counts {
             return Ok(None);
         }
-        admit(jwt.excluded_user_type(policy))?;
+        refuse_excluded(jwt.excluded_user_type(policy))?;
         jwt.validate(policy, now_seconds(current_date))?;
         Ok(Some(jwt))
     }
 
-    /// A token that is new.
+    /// Parses a token that is not remembered, and looks for its keys in the key cache.
     pub fn open<'a>(&self, text: &'a str) -> Result<Opened<'a>> {
         let policy = &self.config.policy;
         let jwt = UnverifiedJwt::parse(text, policy)?;
-        admit(jwt.excluded_user_type(policy))?;
-        let at_hand = self.keys_at_hand(jwt.kid());
-        let at_hand = at_hand.or_else(|| self.keys_at_hand(self.worth_asking(&jwt)));
-        if let Some(snapshot) = &at_hand {
+        refuse_excluded(jwt.excluded_user_type(policy))?;
+        let snapshot = self
+            .cached_keys(jwt.kid().as_str())
+            .or_else(|| self.cached_keys(self.kid_worth_fetching(&jwt)));
+        if let Some(snapshot) = &snapshot {
             self.require_key(snapshot, &jwt)?;
         }
-        Ok(Opened(jwt, at_hand))
+        Ok(Opened { jwt, snapshot })
     }
 
-    /// The `kid` that a fetch may be made for: none, if the claims refuse the token whatever its signature and the
-    /// time. Those of another project must not use up what the next rotation needs.
-    fn worth_asking<'a>(&self, jwt: &'a UnverifiedJwt<'_>) -> &'a Kid {
+    /// The `kid` that keys may be fetched for: none, if the claims refuse the token whatever its signature and the
+    /// time. Tokens of another project must not use up the fetches that the next rotation needs.
+    fn kid_worth_fetching<'a>(&self, jwt: &'a UnverifiedJwt<'_>) -> Option<&'a str> {
         match jwt.refusal(&self.config.policy) {
-            Some(_) => &Kid::NotText,
-            None => jwt.kid(),
+            Some(_) => None,
+            None => jwt.kid().as_str(),
         }
     }
 
-    /// What JavaScript is told of a token whose signature is good, and which is remembered from now on.
+    /// Validates the claims of a token whose signature is good, and remembers it. Returns the JSON for JavaScript.
     pub fn accept(
         &self,
         (jwt, json): (VerifiedJwt, String),
@@ -176,18 +181,19 @@ impl Client {
     }
 
     pub async fn verify(&self, text: &str, call: Call) -> Result<String> {
-        let Opened(jwt, at_hand) = self.open(text)?;
-        let snapshot = if let Some(snapshot) = at_hand {
+        let Opened { jwt, snapshot } = self.open(text)?;
+        let snapshot = if let Some(snapshot) = snapshot {
             snapshot
         } else {
-            let snapshot = self.key_set(self.worth_asking(&jwt), call.deadline).await?;
+            let snapshot = self.wait_for_keys(self.kid_worth_fetching(&jwt), call.deadline).await?;
             self.require_key(&snapshot, &jwt)?;
             snapshot
         };
         self.accept(jwt.verify(&snapshot.keys)?, call.current_date)
     }
 
-    /// The user of a token, which is good already or must be found so as far as can be told here.
+    /// The user of a token, which is verified first unless `is_good` says that it was. Where no keys can be had
+    /// for that, the API is asked all the same, and judges it.
     pub async fn get_user(
         &self,
         token: &Arc<str>,
@@ -195,8 +201,8 @@ impl Client {
         users: &Arc<Users>,
         call: Call,
     ) -> Result<Arc<str>> {
-        // Waiting for keys must leave time for the API, which can judge the token as well. It is not to judge
-        // those for which the keys at hand are no good: whoever can invent a kid could have it asked.
+        // Waiting for keys must leave time for the API, which can judge the token as well. While there are usable keys
+        // it must not, or anyone could make us ask it by inventing a kid.
         let keys_decide = || self.keys.is_usable_now(self.config.limits);
         let verified = if is_good {
             Ok(())
@@ -223,7 +229,7 @@ impl Client {
     }
 
     pub async fn warm_up(&self, call: Call) -> Result<()> {
-        let snapshot = self.key_set(&Kid::Absent, call.deadline).await?;
+        let snapshot = self.wait_for_keys(None, call.deadline).await?;
         if snapshot.keys.is_empty() {
             let message = "JSON Web Key Set malformed: expected a key for ES256, found none";
             return Err(Error::new(Code::JwksInvalid, message).asked_at(&self.config.jwks_url));
@@ -240,10 +246,10 @@ impl Client {
             Kid::Absent => {
                 format!(
                     "found {} usable keys, and no kid in the header to tell which",
-                    snapshot.keys.count()
+                    snapshot.keys.len()
                 )
             }
-            Kid::NotText => "found a kid in the header that is no string".into(),
+            Kid::NotString => "found a kid in the header that is no string".into(),
         };
         // Where it is not the caller's fault, it is mostly the wrong `projectId`.
         let refusal = jwt.refusal(&self.config.policy);
@@ -257,16 +263,16 @@ impl Client {
         ))
     }
 
-    fn keys_at_hand(&self, kid: &Kid) -> Option<Arc<Snapshot>> {
-        self.keys.at_hand(kid, self.config.limits, self.config.timeout)
+    fn cached_keys(&self, kid: Option<&str>) -> Option<Arc<Snapshot>> {
+        self.keys.cached(kid, self.config.limits, self.config.timeout)
     }
 
-    async fn key_set(&self, kid: &Kid, deadline: Millis) -> Result<Arc<Snapshot>> {
+    async fn wait_for_keys(&self, kid: Option<&str>, deadline: Millis) -> Result<Arc<Snapshot>> {
         self.keys.get(kid, self.config.limits, deadline, self.config.timeout).await
     }
 }
 
-fn admit(excluded: Option<UserType>) -> Result<()> {
+fn refuse_excluded(excluded: Option<UserType>) -> Result<()> {
     let Some(user_type) = excluded else { return Ok(()) };
     let message = format!("the options do not allow users of type {}", user_type.name());
     Err(Error::new(Code::UserTypeNotAllowed, message))

@@ -63,7 +63,7 @@ fn says(token: &Token<'_>) {
         token.header.kid,
         match header.get("kid") {
             None => Kid::Absent,
-            Some(kid) => kid.as_str().map_or(Kid::NotText, |kid| Kid::Text(kid.into())),
+            Some(kid) => kid.as_str().map_or(Kid::NotString, |kid| Kid::Text(kid.into())),
         }
     );
 }

@@ -30,9 +30,9 @@ type Verifier<'env> = Function<'env, FnArgs<(i64, Unknown<'env>, i64, Option<f64
 enum How {
     /// If it is new, its signature is checked here and now.
     InPlace,
-    /// If it was seen before, its JSON is wanted: its number is news to the thread.
+    /// If it is remembered, its JSON is returned: the thread has no payload for its number yet.
     Recall,
-    /// If it is new, it is put into the batch under this ticket.
+    /// If it is new, it is put into the batch, under this ticket.
     Gather(i64),
 }
 
@@ -46,10 +46,9 @@ impl From<i64> for How {
     }
 }
 
-/// Tokens whose signatures are to be checked on other threads, gathered from several calls:
-/// one hop for many takes the loop a tenth of the time that a hop for each does. Each has a ticket, for
-/// JavaScript can be interrupted between putting it here and waiting for it, and nobody must get what
-/// another waits for.
+/// Tokens whose signatures are to be checked on other threads, gathered from several calls: one hop for many takes a
+/// tenth of the event loop's time that a hop for each takes. Each has a ticket, by which its outcome is matched:
+/// JavaScript can be interrupted between putting a token here and waiting for it.
 #[napi]
 pub struct Batch(Arc<Mutex<Jobs>>);
 
@@ -186,8 +185,8 @@ fn check_all(jobs: &[Option<Job>]) -> Checked {
             continue;
         };
         match verified.and_then(|verified| verified.map(|it| job.accept(it)).transpose()) {
-            Ok(Some(told)) => json.push_str(&told),
-            // Waiting must not hold up those that follow.
+            Ok(Some(verified)) => json.push_str(&verified),
+            // To wait here would delay the others.
             Ok(None) => json.push('0'),
             Err(error) => {
                 json.push_str("null");

@@ -14,9 +14,9 @@ thread_local! {
     static CLIENTS: RefCell<FxHashMap<i64, (Arc<Client>, Reader)>> = RefCell::default();
 }
 
-/// The number that it has until it is removed.
+/// Returns its number.
 pub fn add(client: Arc<Client>) -> i64 {
-    /// Never used again, so that nobody can get the client of another.
+    /// Numbers are never reused, so that nobody can get the client of another.
     static NEXT: AtomicI64 = AtomicI64::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     let reader = client.keys().reader();
@@ -29,11 +29,11 @@ pub fn remove(number: i64) {
     let _ = CLIENTS.try_with(|clients| clients.borrow_mut().remove(&number));
 }
 
-/// What `look` makes of the client; `None` if there is none of this number. It must not call Node, which may
-/// collect garbage, and with it remove a client. Nothing is counted or locked here: each such write would have to
-/// wait for memory before anything else is done.
-pub fn with<T>(number: i64, look: impl FnOnce(&Arc<Client>, &mut Reader) -> T) -> Option<T> {
+/// The result of `use_client`; `None` if no client has this number. `use_client` must not call Node, which may collect
+/// garbage, and so remove a client. The `Arc` is not cloned, and nothing is locked: such a write would have to wait for
+/// memory.
+pub fn with<T>(number: i64, use_client: impl FnOnce(&Arc<Client>, &mut Reader) -> T) -> Option<T> {
     CLIENTS.with_borrow_mut(|clients| {
-        clients.get_mut(&number).map(|(client, reader)| look(client, reader))
+        clients.get_mut(&number).map(|(client, reader)| use_client(client, reader))
     })
 }

@@ -44,8 +44,8 @@ impl From<&Fetched> for KeyFetch {
     }
 }
 
-/// Until the thread ends, which this does not put off.
-pub fn tell(listener: &Function<'_, FnArgs<(KeyFetch,)>, ()>) -> napi::Result<()> {
+/// Calls `listener` until the thread ends, and does not keep the thread from ending.
+pub fn register(listener: &Function<'_, FnArgs<(KeyFetch,)>, ()>) -> napi::Result<()> {
     /// A thread that is blocked misses what comes after these.
     const QUEUE: usize = 64;
     let listener = listener

@@ -1,6 +1,6 @@
-//! The edge to Node, and the only place that knows of it. An outcome is either the JSON of a
-//! result or a plain object that tells of a failure: the classes and codes of JavaScript errors
-//! do not survive the way through an async native function (napi-rs#1205), so `lib/calls.js` throws.
+//! The edge to Node, and the only module that knows Node. An outcome is either the JSON of a result or a plain object
+//! that describes a failure: an async native function cannot reject with a class or code of ours (napi-rs#1205), so
+//! `lib/calls.js` throws.
 
 #![allow(unsafe_code, reason = "written by the napi macros")]
 
@@ -92,32 +92,7 @@ impl NativeClient {
     /// A factory, since a constructor cannot return a failure.
     #[napi(catch_unwind)]
     pub fn create(options: ClientOptions) -> Either<NativeClient, Failure> {
-        let keys = options.keys;
-        let client = Client::new(Options {
-            project_id: options.project_id,
-            secret_server_key: options.secret_server_key,
-            publishable_client_key: options.publishable_client_key,
-            access_type: options.access_type,
-            base_url: options.base_url,
-            allow_insecure_http: options.allow_insecure_http.unwrap_or(false),
-            issuer_base_urls: options.issuer_base_urls.unwrap_or_default(),
-            allow_restricted: options.allow_restricted.unwrap_or(false),
-            allow_anonymous: options.allow_anonymous.unwrap_or(false),
-            clock_tolerance: options.clock_tolerance,
-            timeout: options.timeout,
-            cache_max_age: options.cache_max_age,
-            stale_if_error: options.stale_if_error,
-            max_age: options.max_age,
-            token_cache_bytes: options.token_cache_bytes,
-        });
-        let client = client.and_then(|client| {
-            if let Some(keys) = keys {
-                #[allow(clippy::cast_possible_truncation)]
-                client.keys().import(&keys.jwks, keys.uat as i64)?;
-            }
-            Ok(client)
-        });
-        match client {
+        match client_of(options) {
             Ok(client) => {
                 let client = Arc::new(client);
                 let number = clients::add(Arc::clone(&client));
@@ -200,7 +175,7 @@ impl NativeClient {
     pub fn on_key_fetch(
         listener: Function<'_, FnArgs<(events::KeyFetch,)>, ()>,
     ) -> napi::Result<()> {
-        events::tell(&listener)
+        events::register(&listener)
     }
 
     #[napi(catch_unwind)]
@@ -231,4 +206,29 @@ impl NativeClient {
             })
         })
     }
+}
+
+fn client_of(options: ClientOptions) -> Result<Client> {
+    let client = Client::new(Options {
+        project_id: options.project_id,
+        secret_server_key: options.secret_server_key,
+        publishable_client_key: options.publishable_client_key,
+        access_type: options.access_type,
+        base_url: options.base_url,
+        allow_insecure_http: options.allow_insecure_http.unwrap_or(false),
+        issuer_base_urls: options.issuer_base_urls.unwrap_or_default(),
+        allow_restricted: options.allow_restricted.unwrap_or(false),
+        allow_anonymous: options.allow_anonymous.unwrap_or(false),
+        clock_tolerance: options.clock_tolerance,
+        timeout: options.timeout,
+        cache_max_age: options.cache_max_age,
+        stale_if_error: options.stale_if_error,
+        max_age: options.max_age,
+        token_cache_bytes: options.token_cache_bytes,
+    })?;
+    if let Some(keys) = options.keys {
+        #[allow(clippy::cast_possible_truncation)]
+        client.keys().import(&keys.jwks, keys.uat as i64)?;
+    }
+    Ok(client)
 }

@@ -18,10 +18,10 @@ thread_local! {
         RefCell::new((vec![0; BUFFER_UNITS], vec![0; BUFFER_UNITS]));
 }
 
-/// Hands the text to `look`, or the reason why it can be no token.
+/// The result of `use_text`, or the reason why the value can be no token.
 pub fn with<T>(
     value: Unknown<'_>,
-    look: impl FnOnce(&str) -> Result<T>,
+    use_text: impl FnOnce(&str) -> Result<T>,
 ) -> napi::Result<Result<T>> {
     BUFFERS.with_borrow_mut(|(units, bytes)| {
         let raw = value.value();
@@ -57,8 +57,8 @@ pub fn with<T>(
         let units = units.get(..length).unwrap_or_default();
         let bytes = bytes.get_mut(..length).unwrap_or_default();
         Ok(match narrow(units, bytes) {
-            Some(text) => look(text),
-            None => look(&String::from_utf16_lossy(units)),
+            Some(text) => use_text(text),
+            None => use_text(&String::from_utf16_lossy(units)),
         })
     })
 }
@@ -85,7 +85,7 @@ impl ToNapiValue for Json {
     }
 }
 
-/// ASCII, as every good token is.
+/// `None` if it is not ASCII, as every good token is.
 fn narrow<'a>(units: &[u16], bytes: &'a mut [u8]) -> Option<&'a str> {
     let mut seen = 0;
     for (byte, &unit) in bytes.iter_mut().zip(units) {

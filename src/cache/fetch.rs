@@ -50,12 +50,12 @@ pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
         return Ok(Answer { set: Set::NotModified, etag, max_age });
     }
     if status != StatusCode::OK {
-        return Err(refusal(status));
+        return Err(unexpected_status(status));
     }
     let body = http::body(response, MAX_BODY_BYTES).await.map_err(failed)?;
     let malformed =
         |fault| Error::new(Code::JwksInvalid, format!("JSON Web Key Set malformed: {fault}"));
-    let json = json::text(body).ok_or_else(|| malformed("expected UTF-8".into()))?;
+    let json = json::from_utf8(body).ok_or_else(|| malformed("expected UTF-8".into()))?;
     let keys = KeySet::parse(&json).map_err(malformed)?;
     Ok(Answer { set: Set::Keys { keys, json }, etag, max_age })
 }
@@ -80,7 +80,7 @@ fn failed(fault: Fault) -> Error {
 }
 
 /// A 404 is what Stack Auth answers about a project that it does not know.
-fn refusal(status: StatusCode) -> Error {
+fn unexpected_status(status: StatusCode) -> Error {
     if status == StatusCode::NOT_FOUND {
         return Error::new(
             Code::Config,
@@ -137,10 +137,10 @@ mod tests {
 
     #[test]
     fn an_unknown_project_is_the_operators_fault() {
-        assert_eq!(refusal(StatusCode::NOT_FOUND).code, Code::Config);
+        assert_eq!(unexpected_status(StatusCode::NOT_FOUND).code, Code::Config);
         for status in [204, 301, 302, 304, 400, 403, 429, 500, 503] {
             let status = StatusCode::from_u16(status).unwrap();
-            assert_eq!(refusal(status).code, Code::JwksFetchFailed);
+            assert_eq!(unexpected_status(status).code, Code::JwksFetchFailed);
         }
     }
 }

@@ -17,7 +17,6 @@ use crate::config::Limits;
 use crate::error::{Code, Error, Result};
 use crate::flight::Flight;
 use crate::keys::KeySet;
-use crate::token::Kid;
 
 pub use self::observers::{Fetched, Outcome, observe};
 pub use self::policy::Snapshot;
@@ -39,10 +38,10 @@ struct Inner {
     flight: Option<Flight<Arc<Snapshot>>>,
     fetches: u64,
     failed_fetches: u64,
-    /// Whether the fetch under way is taken for a failed one already.
+    /// Whether the fetch under way was counted as a failure already, when a caller's time-out was over.
     overdue: bool,
-    /// When the last one ended, by the wall clock.
-    unix_fetched_at: Option<Millis>,
+    /// When the last fetch ended, by the wall clock.
+    unix_last_fetch_at: Option<Millis>,
 }
 
 /// What an operator may want to know of one key set.
@@ -59,8 +58,8 @@ pub struct Stats {
     pub next_attempt_in: Option<Millis>,
 }
 
-/// What a thread reads the current set by: no more than a look at whether it is still the same. Of a client that
-/// is not used, it keeps the set that it saw last.
+/// A thread's own reference to the current set: to read it is no more than to see that the set is still the same.
+/// Where nobody reads it, it keeps an old set in memory.
 pub type Reader = Cache<Arc<ArcSwapOption<Snapshot>>, Option<Arc<Snapshot>>>;
 
 impl KeyCache {
@@ -88,76 +87,82 @@ impl KeyCache {
         Cache::new(Arc::clone(&self.current))
     }
 
-    /// The set that has the last word on `kid`, if a caller of that patience need not wait for it; whether to fetch is
-    /// for `get` to say.
-    pub fn at_hand(&self, kid: &Kid, limits: Limits, patience: Duration) -> Option<Arc<Snapshot>> {
-        // Without the lock, where the set is so fresh that nothing needs to be done about it.
+    /// The set to use for `kid`, if [`Self::get`] would neither wait for it nor refresh it. Without a `kid`, any usable
+    /// set will do.
+    pub fn cached(
+        &self,
+        kid: Option<&str>,
+        limits: Limits,
+        timeout: Duration,
+    ) -> Option<Arc<Snapshot>> {
+        // A fresh set needs no refresh, and so no lock.
         if let Some(set) = self.current.load().as_ref()
             && set.is_fresh(clock::now(), limits)
-            && set.keys.select(kid).next().is_some()
+            && kid.is_none_or(|kid| set.keys.has_kid(kid))
         {
             return Some(Arc::clone(set));
         }
-        match self.lock().decide(kid, patience, limits) {
+        match self.lock().decide(kid, timeout, limits) {
             Action::Use(snapshot) => Some(snapshot),
             Action::UseAndRefresh(_) | Action::Wait | Action::Fetch | Action::Fail(_) => None,
         }
     }
 
-    /// Whether the keys at hand count without a wait, whatever may be missing among them.
+    /// Whether there are keys that can be used without a wait, whichever they are.
     pub fn is_usable_now(&self, limits: Limits) -> bool {
-        let action = self.lock().decide(&Kid::NotText, Duration::ZERO, limits);
+        let action = self.lock().decide(None, Duration::ZERO, limits);
         matches!(action, Action::Use(set) | Action::UseAndRefresh(set) if !set.keys.is_empty())
     }
 
-    /// The set that has the last word on `kid`, by `deadline`; must be called on a runtime.
+    /// The set to use for `kid`, by `deadline`, fetched if need be; must be called on a runtime.
     pub async fn get(
         self: &Arc<Self>,
-        kid: &Kid,
+        kid: Option<&str>,
         limits: Limits,
         deadline: Millis,
-        allowed: Duration,
+        timeout: Duration,
     ) -> Result<Arc<Snapshot>> {
-        let allowed = allowed.min(MAX_ATTEMPT);
-        let mut joined = false;
+        let timeout = timeout.min(MAX_ATTEMPT);
+        let mut is_retry = false;
         loop {
-            let (flight, own) = {
+            let (flight, is_own) = {
                 let mut inner = self.lock();
-                match (inner.decide(kid, allowed, limits), &inner.flight) {
+                match (inner.decide(kid, timeout, limits), &inner.flight) {
                     (Action::Use(snapshot), _) => return Ok(snapshot),
                     (Action::Fail(error), _) => return Err(error),
                     (Action::UseAndRefresh(snapshot), _) => {
-                        self.launch(&mut inner, kid, allowed);
+                        self.launch(&mut inner, kid, timeout);
                         return Ok(snapshot);
                     }
                     (Action::Wait, Some(flight)) => (flight.clone(), false),
                     (Action::Wait | Action::Fetch, _) => {
-                        (self.launch(&mut inner, kid, allowed), true)
+                        (self.launch(&mut inner, kid, timeout), true)
                     }
                 }
             };
-            match flight.join(deadline, allowed, late(&self.url)).await {
+            match flight.join(deadline, timeout, late(&self.url)).await {
                 Ok(snapshot) => {
-                    let found = !matches!(kid, Kid::Text(kid) if !snapshot.keys.has(kid));
-                    if found || own || joined {
+                    let is_found = kid.is_none_or(|kid| snapshot.keys.has_kid(kid));
+                    if is_found || is_own || is_retry {
                         return Ok(snapshot);
                     }
                     // That fetch may have begun before the issuer had this kid: ask once more.
-                    joined = true;
+                    is_retry = true;
                 }
                 Err(error) => {
                     let mut inner = self.lock();
                     let now = clock::now();
-                    let known = inner.state.fallback(kid, now, limits).ok_or_else(|| error.clone());
+                    let fallback = inner.state.fallback(kid, now, limits);
                     // Unless it landed at that very moment.
                     let is_late = inner.flight.as_ref().is_some_and(Flight::is_under_way);
                     if is_late && inner.state.failures.in_a_row == 0 {
-                        // It may come yet, but others who have known keys need not wait for it too, and who is told
-                        // of the failure must be told when to try again.
-                        inner.state.on_failure(error, millis(allowed), now, fastrand::f64());
+                        // It may come yet. But others need not wait for it too if they have a fallback, and callers
+                        // without one must be told when to try again.
+                        let jitter = fastrand::f64();
+                        inner.state.on_failure(error.clone(), millis(timeout), now, jitter);
                         inner.overdue = true;
                     }
-                    return known;
+                    return fallback.ok_or(error);
                 }
             }
         }
@@ -166,20 +171,22 @@ impl KeyCache {
     fn launch(
         self: &Arc<Self>,
         inner: &mut Inner,
-        kid: &Kid,
-        allowed: Duration,
+        kid: Option<&str>,
+        timeout: Duration,
     ) -> Flight<Arc<Snapshot>> {
         inner.fetches += 1;
         inner.overdue = false;
         let base = inner.state.snapshot.clone();
         let etag = base.as_ref().and_then(|snapshot| snapshot.etag.clone());
 
-        let (url, cache, kid) = (Arc::clone(&self.url), Arc::clone(self), kid.clone());
+        let (url, cache, kid) = (Arc::clone(&self.url), Arc::clone(self), kid.map(str::to_owned));
         let work =
             |_| async move { fetch::fetch(&url, etag).await.map_err(|error| error.asked_at(&url)) };
         let began = clock::now();
-        let land = move |result: Result<Answer>| cache.land(result, base.as_deref(), &kid, began);
-        let flight = Flight::launch(allowed, work, late(&self.url), land);
+        let land = move |result: Result<Answer>| {
+            cache.land(result, base.as_deref(), kid.as_deref(), began)
+        };
+        let flight = Flight::launch(timeout, work, late(&self.url), land);
         inner.flight = Some(flight.clone());
         flight
     }
@@ -188,14 +195,14 @@ impl KeyCache {
         &self,
         result: Result<Answer>,
         base: Option<&Snapshot>,
-        kid: &Kid,
+        kid: Option<&str>,
         began: Millis,
     ) -> Result<Arc<Snapshot>> {
         let now = clock::now();
         let result = result.and_then(|answer| snapshot(answer, base, now));
         let mut inner = self.lock();
         inner.flight = None;
-        inner.unix_fetched_at = Some(clock::unix_now());
+        inner.unix_last_fetch_at = Some(clock::unix_now());
         let outcome = match &result {
             Ok(snapshot) => {
                 inner.state.on_answer(Arc::clone(snapshot), kid, now);
@@ -217,7 +224,7 @@ impl KeyCache {
             }
         };
         drop(inner);
-        observers::tell(&Fetched { url: Arc::clone(&self.url), took: now - began, outcome });
+        observers::notify(&Fetched { url: Arc::clone(&self.url), took: now - began, outcome });
         result
     }
 
@@ -262,7 +269,7 @@ impl KeyCache {
             age: snapshot.map(|snapshot| now - snapshot.fetched_at),
             fetches: inner.fetches,
             failed_fetches: inner.failed_fetches,
-            last_fetch_at: inner.unix_fetched_at,
+            last_fetch_at: inner.unix_last_fetch_at,
             failures_in_a_row: failures.in_a_row,
             last_error: failures.last.as_ref().map(|error| error.code),
             next_attempt_in: failures.last.as_ref().map(|_| (failures.retry_at - now).max(0)),
@@ -275,10 +282,10 @@ impl KeyCache {
 }
 
 impl Inner {
-    fn decide(&self, kid: &Kid, patience: Duration, limits: Limits) -> Action {
+    fn decide(&self, kid: Option<&str>, timeout: Duration, limits: Limits) -> Action {
         let fetching = self.flight.as_ref().is_some_and(Flight::is_under_way);
-        let patience = millis(patience.min(MAX_ATTEMPT));
-        self.state.decide(kid, clock::now(), patience, limits, fetching)
+        let timeout = millis(timeout.min(MAX_ATTEMPT));
+        self.state.decide(kid, clock::now(), timeout, limits, fetching)
     }
 }
 
@@ -288,7 +295,7 @@ fn snapshot(answer: Answer, base: Option<&Snapshot>, now: Millis) -> Result<Arc<
     let unix_now = clock::unix_now();
     Ok(Arc::new(match (answer.set, base) {
         (Set::Keys { keys, json }, base) => Snapshot {
-            // In the very set that its key was found in, a remembered token need not look for it.
+            // The same bytes keep the same `Arc`, by which remembered tokens know that their key still counts.
             keys: base
                 .filter(|base| *base.json == *json)
                 .map_or_else(|| Arc::new(keys), |base| Arc::clone(&base.keys)),

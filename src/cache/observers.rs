@@ -1,4 +1,4 @@
-//! Who wants to be told of each fetch of keys.
+//! Observers that are notified of each fetch of keys.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
@@ -22,16 +22,16 @@ pub enum Outcome {
     Failed { error: Error, failures_in_a_row: u32, next_attempt_in: Millis },
 }
 
-/// Is to return at once; false if it does not want to be told again.
+/// Must return at once; `false` unregisters it.
 type Observer = Box<dyn Fn(&Fetched) -> bool + Send>;
 
-/// In place of the one that this thread had before: a package that is loaded again there, as test runners
-/// do, would be told of each fetch once more.
+/// Registers the observer of this thread, in place of an earlier one: a package that is loaded again, as by test
+/// runners, would otherwise be notified twice.
 pub fn observe(observer: impl Fn(&Fetched) -> bool + Send + 'static) {
     observers().insert(thread::current().id(), Box::new(observer));
 }
 
-pub(super) fn tell(fetched: &Fetched) {
+pub(super) fn notify(fetched: &Fetched) {
     observers().retain(|_, observer| observer(fetched));
 }
 

@@ -1,5 +1,7 @@
-//! When to use the keys at hand, when to fetch, when to refuse: a pure function of
-//! (state, kid, now), and the few events that change the state.
+//! When to use the cached keys, when to fetch, when to fail: a pure function of (state, kid, now), and the few
+//! events that change the state.
+//!
+//! `kid` is the key ID that is looked for; `None` if a newer set could be of no more use than this one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,7 +11,6 @@ use crate::clock::{Millis, millis};
 use crate::config::Limits;
 use crate::error::{Code, Error};
 use crate::keys::KeySet;
-use crate::token::Kid;
 
 /// A shorter `Cache-Control: max-age` wins over `cacheMaxAge`, but not below this.
 const MIN_SERVER_MAX_AGE: Millis = 30_000;
@@ -42,9 +43,9 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Before the last fifth of freshness: a key that is in the set can just be used.
+    /// So fresh that it is not even refreshed ahead.
     pub fn is_fresh(&self, now: Millis, limits: Limits) -> bool {
-        now - self.fetched_at < refresh_after(fresh_for(self, limits))
+        now - self.fetched_at < refresh_after(freshness_lifetime(self, limits))
     }
 }
 
@@ -63,53 +64,53 @@ pub struct Failures {
     pub last: Option<Error>,
     last_at: Millis,
     pub retry_at: Millis,
-    /// How long the last attempt was given, if that was what it failed for.
-    given: Option<Millis>,
+    /// If the last attempt timed out, the time-out that it had.
+    timed_out_after: Option<Millis>,
 }
 
 impl Failures {
-    /// Whether it is too early for another attempt. One that had little time says nothing to a caller
-    /// who gives more: the impatient must not keep the patient from their keys.
-    fn hold_back(&self, now: Millis, patience: Millis) -> bool {
-        now < self.retry_at && self.given.is_none_or(|given| patience <= given)
+    /// Whether it is too early for another attempt. One that had less time says nothing to a caller with a longer
+    /// time-out, who must not be kept from the keys by others with short ones.
+    fn hold_back(&self, now: Millis, timeout: Millis) -> bool {
+        now < self.retry_at && self.timed_out_after.is_none_or(|had| timeout <= had)
     }
 }
 
 #[derive(Debug)]
 pub enum Action {
-    /// The answer is in this set, even if it is that no key has this kid.
+    /// Use this set, even if no key in it has the kid.
     Use(Arc<Snapshot>),
-    /// The same, and refresh it for those who come later.
+    /// Use this set, and refresh it for later callers.
     UseAndRefresh(Arc<Snapshot>),
     /// A fetch is under way: wait for it.
     Wait,
     Fetch,
-    /// Nothing can be said, and it is too early to ask again.
+    /// No set can answer, and it is too early to fetch again.
     Fail(Error),
 }
 
 impl State {
     pub fn decide(
         &self,
-        kid: &Kid,
+        kid: Option<&str>,
         now: Millis,
-        patience: Millis,
+        timeout: Millis,
         limits: Limits,
         fetching: bool,
     ) -> Action {
-        let held_back = self.failures.hold_back(now, patience);
+        let held_back = self.failures.hold_back(now, timeout);
         let Some(snapshot) = &self.snapshot else {
-            return self.fetch_or(held_back, fetching);
+            return self.wait_fail_or_fetch(fetching, held_back);
         };
         let snapshot = Arc::clone(snapshot);
 
         let age = now - snapshot.fetched_at;
-        let fresh_for = fresh_for(&snapshot, limits);
+        let lifetime = freshness_lifetime(&snapshot, limits);
         let usable = is_usable(&snapshot, now, limits);
-        let refresh_ahead = age >= refresh_after(fresh_for);
+        let refresh_ahead = age >= refresh_after(lifetime);
         let failing = self.failures.in_a_row > 0 && now - self.failures.last_at < RECENT_FAILURE;
-        if age >= fresh_for && !(usable && failing) {
-            return self.fetch_or(held_back, fetching);
+        if age >= lifetime && !(usable && failing) {
+            return self.wait_fail_or_fetch(fetching, held_back);
         }
 
         if self.is_settled(kid, &snapshot, now) {
@@ -120,7 +121,7 @@ impl State {
             };
         }
         if fetching || self.budget.has_one(now) {
-            return self.fetch_or(held_back, fetching);
+            return self.wait_fail_or_fetch(fetching, held_back);
         }
         match &self.failures.last {
             // Whether the issuer has this key by now cannot be known.
@@ -129,7 +130,7 @@ impl State {
         }
     }
 
-    fn fetch_or(&self, held_back: bool, fetching: bool) -> Action {
+    fn wait_fail_or_fetch(&self, fetching: bool, held_back: bool) -> Action {
         match &self.failures.last {
             _ if fetching => Action::Wait,
             Some(error) if held_back => Action::Fail(error.clone()),
@@ -137,37 +138,37 @@ impl State {
         }
     }
 
-    /// Whether this set has the last word on that kid, for now.
-    fn is_settled(&self, kid: &Kid, snapshot: &Snapshot, now: Millis) -> bool {
-        match kid {
-            Kid::Text(kid) => {
-                snapshot.keys.has(kid)
-                    || self.unknown.get(kid).is_some_and(|&since| now - since < UNKNOWN_KID_TTL)
-            }
-            // There is no kid that a newer set could have.
-            Kid::Absent | Kid::NotText => true,
-        }
+    /// Whether no newer set is needed to judge that kid: this one has it, or an answer lacked it just now.
+    fn is_settled(&self, kid: Option<&str>, snapshot: &Snapshot, now: Millis) -> bool {
+        let is_unknown =
+            |kid| self.unknown.get(kid).is_some_and(|&since| now - since < UNKNOWN_KID_TTL);
+        kid.is_none_or(|kid| snapshot.keys.has_kid(kid) || is_unknown(kid))
     }
 
-    /// What counts after a fetch that brought nothing: keys that are known and not too old.
-    pub fn fallback(&self, kid: &Kid, now: Millis, limits: Limits) -> Option<Arc<Snapshot>> {
+    /// The set to use after a fetch that failed, if it is not too old.
+    pub fn fallback(
+        &self,
+        kid: Option<&str>,
+        now: Millis,
+        limits: Limits,
+    ) -> Option<Arc<Snapshot>> {
         let snapshot = self.snapshot.as_ref()?;
         let usable = is_usable(snapshot, now, limits) && self.is_settled(kid, snapshot, now);
         usable.then(|| Arc::clone(snapshot))
     }
 
-    /// An answer came to a fetch on behalf of `kid`. If it was made for a kid that the set at hand
-    /// lacked, or that nobody has heard of, the budget pays. A failed fetch costs nothing: those are
-    /// bounded by the back-off, and an outage must not use up what the next rotation needs.
-    pub fn on_answer(&mut self, snapshot: Arc<Snapshot>, kid: &Kid, now: Millis) {
-        if let Kid::Text(kid) = kid {
+    /// An answer came to a fetch on behalf of `kid`. The budget pays if the kid was not in the previous set, or not in
+    /// this one if it is the first. Failed fetches cost nothing: they are bounded by the back-off, and an outage must
+    /// not use up what the next rotation needs.
+    pub fn on_answer(&mut self, snapshot: Arc<Snapshot>, kid: Option<&str>, now: Millis) {
+        if let Some(kid) = kid {
             let base = self.snapshot.as_ref().unwrap_or(&snapshot);
-            // One without keys is asked for anew anyway, and must not use up what the rotation after it needs.
+            // A set without keys would have been fetched again anyway.
             let is_due = base.keys.is_empty() && now - base.fetched_at >= EMPTY_MAX_AGE;
-            if !base.keys.has(kid) && !is_due {
+            if !base.keys.has_kid(kid) && !is_due {
                 self.budget.take(now);
             }
-            if !snapshot.keys.has(kid) && !snapshot.keys.is_empty() {
+            if !snapshot.keys.has_kid(kid) && !snapshot.keys.is_empty() {
                 self.remember_unknown(kid, now);
             }
         }
@@ -183,7 +184,7 @@ impl State {
         let wait = (full as f64 * (1.0 - jitter / 2.0)) as Millis;
         self.failures = Failures {
             in_a_row: self.failures.in_a_row.saturating_add(1),
-            given: (error.code == Code::JwksTimeout).then_some(took),
+            timed_out_after: (error.code == Code::JwksTimeout).then_some(took),
             last: Some(error),
             last_at: now,
             retry_at: now + wait,
@@ -243,15 +244,17 @@ impl Budget {
 
 /// Whether it counts while no newer one can be had.
 fn is_usable(snapshot: &Snapshot, now: Millis, limits: Limits) -> bool {
-    let limit = fresh_for(snapshot, limits) + millis(limits.stale_if_error);
+    let limit = freshness_lifetime(snapshot, limits) + millis(limits.stale_if_error);
     !snapshot.keys.is_empty() && now - snapshot.fetched_at < limit
 }
 
-fn refresh_after(fresh_for: Millis) -> Millis {
-    fresh_for - fresh_for / 5
+/// In the last fifth of its freshness lifetime, a set is refreshed ahead.
+fn refresh_after(lifetime: Millis) -> Millis {
+    lifetime - lifetime / 5
 }
 
-fn fresh_for(snapshot: &Snapshot, limits: Limits) -> Millis {
+/// RFC 9111 section 4.2.1.
+fn freshness_lifetime(snapshot: &Snapshot, limits: Limits) -> Millis {
     let own = millis(limits.max_age);
     if snapshot.keys.is_empty() {
         return own.min(EMPTY_MAX_AGE);

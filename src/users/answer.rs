@@ -35,7 +35,7 @@ pub fn read(answer: &Answer<'_>, secrets: &[&str]) -> Result<String> {
 /// well, with the id of a request.
 pub fn require_user(user: &str, token: &str) -> Result<()> {
     let (_, payload) = Token::parse(token)?;
-    let payload = json::text(payload).unwrap_or_default();
+    let payload = json::from_utf8(payload).unwrap_or_default();
     let text = |json, name| {
         let [value] = json::members(json, [name])?;
         json::string(value?)

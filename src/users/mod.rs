@@ -41,6 +41,12 @@ struct Shared {
     misses: Counter,
 }
 
+/// Where an answer comes from.
+enum Source {
+    Kept(Kept),
+    Flight(Flight<Kept>),
+}
+
 #[derive(Clone)]
 struct Bytes;
 
@@ -74,13 +80,13 @@ static SHARED: LazyLock<Shared> = LazyLock::new(|| Shared {
     misses: Counter::default(),
 });
 
-/// Which answers will do in place of one of one's own.
+/// Which answers to others a call may use.
 #[derive(Debug, Clone, Copy)]
 pub enum Sharing {
     None,
-    /// One that is on its way.
+    /// One that is under way.
     UnderWay,
-    /// Also one that is not older than this.
+    /// Also a kept one that is not older than this.
     Kept(Duration),
 }
 
@@ -101,12 +107,12 @@ pub async fn current_user(
         Sharing::Kept(max_age) => max_age,
     };
     let question = Question { users: Arc::clone(users), token: token.into() };
-    let allowed = clock::left(deadline);
-    let flight = match SHARED.kept_or_flight(question, max_age, allowed) {
-        Ok(kept) => return Ok(kept.user),
-        Err(flight) => flight,
+    let left = clock::left(deadline);
+    let kept = match SHARED.source(question, max_age, left) {
+        Source::Kept(kept) => kept,
+        Source::Flight(flight) => flight.join(deadline, left, late(users)).await?,
     };
-    Ok(flight.join(deadline, allowed, late(users)).await?.user)
+    Ok(kept.user)
 }
 
 /// Of all answers that are shared in this process; one that is on its way counts as a hit.
@@ -122,23 +128,18 @@ pub fn stats() -> CacheStats {
 }
 
 impl Shared {
-    /// An answer that is young enough, or one that is on its way.
-    fn kept_or_flight(
-        &'static self,
-        question: Question,
-        max_age: Duration,
-        allowed: Duration,
-    ) -> std::result::Result<Kept, Flight<Kept>> {
+    /// A kept answer that is young enough, one that is under way, or a new one.
+    fn source(&'static self, question: Question, max_age: Duration, timeout: Duration) -> Source {
         let mut flights = self.lock();
         if let Some(kept) = self.answers.get(&question)
             && clock::now() - kept.asked_at < clock::millis(max_age)
         {
             self.hits.add_one();
-            return Ok(kept);
+            return Source::Kept(kept);
         }
         if let Some(flight) = flights.get(&question).filter(|flight| flight.is_under_way()) {
             self.hits.add_one();
-            return Err(flight.clone());
+            return Source::Flight(flight.clone());
         }
         self.misses.add_one();
         let asked_at = clock::now();
@@ -149,15 +150,15 @@ impl Shared {
             let mut flights = self.lock();
             flights.remove(&landed);
             let kept = Kept { user: user?.into(), asked_at };
-            // What was asked for without a verdict on the token may be no user.
+            // Without a `max_age`, nobody has verified the token, and the answer may be no user.
             if !max_age.is_zero() {
                 self.answers.insert(landed, kept.clone());
             }
             Ok(kept)
         };
-        let flight = Flight::launch(allowed, work, late(&question.users), land);
+        let flight = Flight::launch(timeout, work, late(&question.users), land);
         flights.insert(question, flight.clone());
-        Err(flight)
+        Source::Flight(flight)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Question, Flight<Kept>>> {

@@ -7,7 +7,7 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
 use tokio::time::sleep;
 
 use super::answer::{self, Answer};
-use crate::config::{Access, Users};
+use crate::config::Users;
 use crate::error::{Code, Error, Result};
 use crate::flight::Deadline;
 use crate::http::{self, Fault};
@@ -58,21 +58,17 @@ pub fn late(users: &Users) -> Error {
 }
 
 fn headers(users: &Users, token: &str) -> Result<HeaderMap> {
-    let (access_type, secret) = match &users.access {
-        Access::Client => ("client", None),
-        Access::Server { secret } => ("server", Some(secret.as_str())),
-    };
-    let allowed = match users.allowed {
-        UserType::Regular => None,
-        UserType::Restricted => Some("x-stack-allow-restricted-user"),
-        UserType::Anonymous => Some("x-stack-allow-anonymous-user"),
-    };
+    let secret = users.secret();
+    let access_type = if secret.is_some() { "server" } else { "client" };
+    let allows = |user_type| (users.allowed == user_type).then_some("true");
     let pairs = [
         ("x-stack-access-type", Some(access_type)),
         ("x-stack-project-id", Some(users.project_id.as_str())),
         ("x-stack-publishable-client-key", users.publishable_client_key.as_deref()),
         ("x-stack-secret-server-key", secret),
         ("x-stack-access-token", Some(token)),
+        ("x-stack-allow-restricted-user", allows(UserType::Restricted)),
+        ("x-stack-allow-anonymous-user", allows(UserType::Anonymous)),
     ];
 
     let mut headers =
@@ -83,9 +79,6 @@ fn headers(users: &Users, token: &str) -> Result<HeaderMap> {
             .map_err(|_| Error::new(Code::Config, format!("the value of {name} cannot be sent")))?;
         value.set_sensitive(true);
         headers.insert(HeaderName::from_static(name), value);
-    }
-    if let Some(name) = allowed {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static("true"));
     }
     Ok(headers)
 }
@@ -121,11 +114,7 @@ async fn exchange(
         known_error: known_error.as_ref().and_then(|value| value.to_str().ok()),
         body: &body,
     };
-    let secret = match &users.access {
-        Access::Server { secret } => Some(secret.as_str()),
-        Access::Client => None,
-    };
-    let secrets = [Some(token), secret, users.publishable_client_key.as_deref()];
+    let secrets = [Some(token), users.secret(), users.publishable_client_key.as_deref()];
     let secrets: Vec<&str> = secrets.into_iter().flatten().collect();
     answer::read(&answer, &secrets).map_err(|error| Failure { error, retry })
 }

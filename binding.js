@@ -1,7 +1,7 @@
 'use strict';
 
-// Finds the native addon. By hand, for what napi generates goes on to the next candidate when one fails,
-// and starts a process to find the libc. Here there is one candidate, and it loads or nothing does.
+// Loads the native addon. The loader that napi generates tries the next candidate when one fails, and starts a process
+// to find the libc. Here there is one candidate, which loads or is an error.
 
 const { existsSync } = require('node:fs');
 const path = require('node:path');
@@ -103,7 +103,7 @@ function requirePackage(platform) {
  * @param {string} remedy
  */
 function checked(binding, origin, remedy) {
-  // The binary's own word, which goes with it into bundles and images, unlike its package.json.
+  // From the binary itself, for bundles and images may leave out its package.json.
   const found = binding?.VERSION;
   if (found !== version) {
     const hint = found

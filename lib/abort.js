@@ -10,7 +10,7 @@ const { AbortError, useStackOf } = require('./errors.js');
  * @template T
  * @param {Promise<T>} pending
  * @param {AbortSignal | undefined} signal
- * @param {NativeAbort} [abort] what ends the native side
+ * @param {NativeAbort} [abort] ends the native call
  * @param {{ stack?: string }} [site]
  * @returns {Promise<T>}
  */
@@ -31,7 +31,7 @@ function orAborted(pending, signal, abort, site) {
 const waiting = new WeakMap();
 
 /**
- * One listener a signal, however many calls wait: Node warns of a leak from the eleventh on.
+ * One listener for each signal, however many calls wait: Node warns of a leak from the eleventh on.
  *
  * @param {AbortSignal} signal
  * @param {() => void} call

@@ -13,7 +13,7 @@ const COOKIES = ['hexclave-access', 'stack-access'];
 const OPTIONS = { cookies: ['a boolean', is('boolean')] };
 
 /**
- * How each header's value is read, in the order in which they are asked.
+ * The headers that may have a token, and how the tokens in a value are read.
  *
  * @type {Array<[header: string, read: (value: string) => Iterable<string>]>}
  */
@@ -39,7 +39,7 @@ function accessTokenFrom(request, options) {
 }
 
 /**
- * For who has read the options already.
+ * For callers that have read the options already.
  *
  * @param {unknown} request
  * @param {boolean} cookies
@@ -48,7 +48,7 @@ function tokenOf(request, cookies) {
   try {
     return find(request, cookies);
   } catch (error) {
-    // Getters and proxies may throw whatever they like.
+    // Getters and proxies may throw anything.
     throw error instanceof StackAuthError
       ? error
       : configError('the request could not be read', error);
@@ -85,7 +85,7 @@ function find(request, cookies) {
 }
 
 /**
- * Of several `Authorization`s, Node's `headers` have the first alone; a proxy may have gone by another.
+ * The values of `Authorization` after the first, which Node leaves out of `headers`: a proxy may have used one of them.
  *
  * @param {any} request
  */
@@ -93,7 +93,7 @@ function droppedAuthorizationsOf(request) {
   const raw = Reflect.get(request, 'rawHeaders');
   /** @type {string[]} */
   const all = [];
-  // Names and values take turns.
+  // Names and values alternate.
   for (let at = 0; isArray(raw) && at < raw.length; at += 2) {
     const name = raw[at];
     if (typeof name === 'string' && name.length === 13 && name.toLowerCase() === 'authorization') {
@@ -114,14 +114,14 @@ function headersOf(request) {
   // In Express each request has a hidden class of its own, so V8's inline cache of a plain access would miss,
   // and be renewed, each time.
   const headers = Reflect.get(request, 'headers');
-  // A polluted prototype gives nobody headers.
+  // Not those of a polluted prototype.
   if (isObject(headers) && headers !== /** @type {any} */ (Object.prototype).headers) {
     return headers;
   }
   if (typeof request.then === 'function') {
     throw unfit('a promise');
   }
-  // The context of a framework: taken for headers, it would make a visitor of everybody.
+  // The context of a framework: if it were taken for headers, nobody would have a token.
   for (const name of ['req', 'request', 'raw']) {
     if (isObject(request[name])) {
       throw unfit(`an object that holds one: hand over its "${name}"`);
@@ -150,7 +150,7 @@ function valuesOf(headers, names, name) {
   /** @type {string[]} */
   let values = [];
   for (const key of names) {
-    // The length spares most of them the copy in lower case.
+    // Most differ in length, and need no copy in lower case.
     if (key.length === name.length && key.toLowerCase() === name) {
       values = values.concat(stringsOf(headers[key]));
     }
@@ -168,7 +168,7 @@ function stringsOf(value) {
 }
 
 /**
- * Most headers that are repeated arrive as one, with commas; no token has any.
+ * Most headers that are repeated arrive as one, joined by commas, which no token contains.
  *
  * @param {string} value
  */
@@ -182,7 +182,7 @@ function splitList(value) {
 /** @param {string} value */
 function inAuthorization(value) {
   return splitList(value).flatMap((credentials) => {
-    // The scheme alone, for a regular expression takes a while to go through a token.
+    // Only the scheme, for a regular expression is slow on a whole token.
     const scheme = /^bearer[ \t]+/i.exec(credentials);
     if (!scheme) {
       return [];
@@ -221,7 +221,7 @@ function textOf(encoded) {
 }
 
 /**
- * The token of an object. It is null where a visitor of Stack Auth's SDK has not signed in.
+ * The token of an object of Stack Auth's SDK, where it is null for a visitor who has not signed in.
  *
  * @param {any} object
  * @param {string} place
@@ -234,7 +234,7 @@ function tokenOfObject(object, place) {
 }
 
 /**
- * The token of the first cookie that there is; of cookies of one name, browsers send that of the
+ * The token of the first cookie that is there. Of cookies with the same name, browsers send that with the
  * narrowest path first.
  *
  * @param {string} header
@@ -267,7 +267,7 @@ function parse(text, place, decode = (same) => same) {
   try {
     return JSON.parse(decode(text));
   } catch {
-    // What a SyntaxError says would repeat the text.
+    // The message of a SyntaxError would repeat the text.
     throw malformed(place);
   }
 }

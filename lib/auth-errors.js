@@ -47,8 +47,8 @@ function takeBack(error, response) {
 }
 
 /**
- * See express.d.ts. Of four parameters, so that Express calls it with an error where it was put in the place of what
- * it makes.
+ * See express.d.ts. With four parameters, so that Express calls it with an error where it was passed in place of
+ * `authErrorHandler()`.
  *
  * @param {unknown} [_error]
  * @param {unknown} [_request]
@@ -78,7 +78,7 @@ function authErrorHandler(_error, _request, _response, next) {
 }
 
 /**
- * What makes a middleware was put in the place of one, and Express has called it with a request.
+ * `requireUser` was passed to Express in place of `requireUser()`, say, and so is called with a request.
  *
  * @param {string} maker
  * @param {unknown} next
@@ -90,7 +90,7 @@ function refuseRequest(maker, next) {
 }
 
 /**
- * Another copy of this package has a class of its own.
+ * By name, for another copy of this package has another class.
  *
  * @param {any} error
  */

@@ -25,12 +25,11 @@ const { describe } = require('./options.js');
  * @property {boolean} required
  * @property {boolean} fetchUser
  * @property {boolean} cookies
- * @property {Options} settings all that can make a difference to what is found out about a token
+ * @property {Options} settings all that can make a difference to the outcome of a token
  */
 
 /**
- * A promise only where there is something to wait for: a token seen before costs less than what Express
- * and Node make of a promise.
+ * A promise only if there is something to wait for: a remembered token costs less than a promise.
  *
  * @param {any} request
  * @param {AuthResponse} response
@@ -86,7 +85,7 @@ function refused(found, error) {
  */
 function verifyToken(request, found, token, setup, previous) {
   const { client, fetchUser, settings } = setup;
-  // It is verified all the same: the request of a WebSocket, say, can outlive its token.
+  // The token is verified all the same: the request of a WebSocket, say, can outlive it.
   const known = reusableAuth(token, settings, previous);
   const bound = channels.verify.hasSubscribers ? undefined : boundOfClient(client);
   /** @type {any} */

@@ -25,8 +25,8 @@ const { parseVerified } = require('./verified.js');
  */
 
 /**
- * What `verify` returns in place of an answer. A class of its own, for a server may have put another in the
- * place of `Promise`, and an answer can have any members.
+ * What `verify` returns in place of a result, if that takes time. A class of its own: a server may have replaced
+ * `Promise`, and a result can have any members.
  */
 class Pending {
   #outcome;
@@ -50,7 +50,7 @@ const { hasOwn } = Object;
 const { isArray } = Array;
 /** As in src/binding/batch.rs. */
 const RECALL = -1;
-/** Bounded, for a server of many tenants; what is dropped is only made again. */
+/** For servers with many tenants; a client that is dropped is made again when it is needed. */
 const MAX_CLIENTS = 4_096;
 /** @type {Map<string, Client>} */
 const clients = new Map();
@@ -98,7 +98,7 @@ function create(settings) {
 }
 
 /**
- * A verified token; where that takes other threads or the network, what is pending.
+ * A verified token; or a `Pending`, if that takes other threads or the network.
  *
  * @param {Bound} bound
  * @param {Function} caller
@@ -110,7 +110,7 @@ function verify(bound, caller, accessToken) {
     throw abortError(signal, siteOf(caller));
   }
   const ticket = checks.ticket();
-  // Each argument that crosses has its price.
+  // Each argument that crosses takes time.
   let verdict =
     ticket === checks.IN_PLACE && currentDate === undefined
       ? checks.verify(number, accessToken)
@@ -174,7 +174,7 @@ function verifyWithKeys(bound, caller, accessToken) {
 }
 
 /**
- * What a native call brings; a StackAuthError whose stack points at `caller` if it is a failure.
+ * The result of an async native call; throws a StackAuthError whose stack points at `caller` if it failed.
  *
  * @param {Bound} bound
  * @param {Function} caller
@@ -208,7 +208,7 @@ async function settle(pending, site, read) {
 }
 
 /**
- * By a member of its own: `Object.prototype` may have one of that name.
+ * By an own member: `Object.prototype` may have one of that name.
  *
  * @param {object} outcome
  * @returns {outcome is Failure}

@@ -1,11 +1,11 @@
 'use strict';
 
-// What is told to the caller of a server. The texts are fixed, and no messages of errors: those may
-// repeat what the caller sent, or an address that is the operator's own affair. They are of the
-// characters that RFC 6750 section 3 permits in `error_description`.
+// What the caller of a server is told. The texts are fixed: the messages of errors may repeat what the caller sent,
+// or name addresses inside the operator's network. They have only characters that RFC 6750 section 3 permits in
+// `error_description`.
 
 const REALM = 'realm="stack-auth"';
-/** A guess, for those who know nothing better. */
+/** A guess, where nothing better is known. */
 const RETRY_AFTER_SECONDS = 5;
 
 /** @type {Record<string, string>} */
@@ -47,7 +47,7 @@ function responseHeaders(error, retryAfter = RETRY_AFTER_SECONDS) {
   if (!description) {
     return {};
   }
-  // Who sent nothing is not told of an error (RFC 6750 section 3).
+  // Without a token in the request, there is no error code (RFC 6750 section 3.1).
   const parameters =
     error.code === 'ERR_TOKEN_MISSING'
       ? [REALM]

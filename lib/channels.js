@@ -10,13 +10,13 @@ const { StackAuthError } = require('./errors.js');
  * @import { Bound } from './calls.js'
  */
 
-/** Of Node's diagnostics channels; see index.d.ts. */
+/** Node's diagnostics channels; see index.d.ts. */
 const refresh = channel('stack-auth-native:keys:refresh');
 const error = channel('stack-auth-native:keys:error');
 const verify = channel('stack-auth-native:verify');
 
 NativeClient.onKeyFetch((fetch) => {
-  // Without a prototype, for a polluted one may have a failure.
+  // Without a prototype, for a polluted one may have a `failure`.
   const members = Object.assign(Object.create(null), fetch);
   const { url, duration, kids, failure, failuresInARow, nextAttemptIn } = members;
   if (failure && error.hasSubscribers) {
@@ -28,7 +28,7 @@ NativeClient.onKeyFetch((fetch) => {
 });
 
 /**
- * Tells of a call how it ended.
+ * Publishes how a call ended.
  *
  * @template T
  * @param {VerifyMessage['operation']} operation

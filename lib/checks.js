@@ -16,12 +16,12 @@ const { verifiedOf } = require('./verified.js');
  * @typedef {Verified | Failure | undefined} Outcome
  */
 
-// Where signatures are checked. One that is alone is checked in place, since a hop to another thread
-// and back takes longer than it saves. From the second that is under way at the same time, they are
-// gathered until the microtasks that are queued already have run, and go to other threads in chunks.
+// Where signatures are checked. A lone one is checked in place, since a hop to another thread and back takes longer
+// than it saves. From the second one that is under way at the same time, they are gathered until the microtasks that
+// are queued already have run, and then go to other threads in chunks.
 
 const THREADS = availableParallelism();
-/** As many as make the hop cheap, and so few that what waits behind them does not wait for long. */
+/** Enough to make the hop cheap, and few enough not to delay the next chunk for long. */
 const CHUNK = 24;
 /** As in src/binding/batch.rs. */
 const IN_PLACE = 0;
@@ -57,8 +57,8 @@ const checks = {
   },
 
   /**
-   * A check was put into the batch. It is sent from a stack of its own, for that of the caller may end
-   * at any depth, and must take nobody else's check along.
+   * A check was put into the batch. All are sent in a microtask: the stack of this caller may overflow, and must not
+   * take the checks of others with it.
    *
    * @param {number} ticket
    * @returns {Promise<Outcome>}
@@ -79,7 +79,7 @@ const leave = () => {
   underWay -= 1;
 };
 
-/** Chunks of a size, and something for each idle thread. */
+/** In chunks of equal size, and at least one for each idle thread. */
 function sendAll() {
   const all = waiting;
   waiting = [];

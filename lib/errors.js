@@ -11,7 +11,7 @@ class StackAuthError extends Error {
    * @param {{ stack?: string | undefined }} [site] where the call was made, if it no longer is on the stack
    */
   constructor(failure, site) {
-    // Without a prototype, for it may have been given members of those names.
+    // Without a prototype, for a polluted one may have members of these names.
     const { message, details, cause, ...members } = Object.assign(Object.create(null), failure);
     super(message, cause === undefined ? undefined : { cause: stackless(cause) });
     Object.assign(this, members);
@@ -40,7 +40,7 @@ class AbortError extends Error {
 define(AbortError, 'AbortError');
 
 /**
- * What happened below has no place in JavaScript.
+ * An error of the native side, which has no stack in JavaScript.
  *
  * @param {string} message
  */
@@ -51,7 +51,7 @@ function stackless(message) {
 }
 
 /**
- * On the prototype, as of the errors of the language, so that no error prints it as a member.
+ * On the prototype, as for built-in errors, so that `name` is not printed as a member.
  *
  * @param {Function} errorClass
  * @param {string} name
@@ -65,7 +65,7 @@ function define(errorClass, name) {
 }
 
 /**
- * Gives an error the stack of another place.
+ * Gives an error the stack of another call site.
  *
  * @param {Error} error
  * @param {{ stack?: string | undefined }} site
@@ -76,7 +76,7 @@ function useStackOf(error, site) {
 }
 
 /**
- * A user's `Error.prepareStackTrace` may throw, or make anything of it.
+ * A user's `Error.prepareStackTrace` may throw, or return anything.
  *
  * @param {{ stack?: string | undefined }} site
  */

@@ -11,12 +11,12 @@ const { describe } = require('./options.js');
  */
 
 /**
- * What was found of a request.
+ * What a middleware found out about a request.
  *
  * @typedef {object} Found
  * @property {Auth | undefined} auth
  * @property {unknown} error why there is none
- * @property {boolean} isVisitor whether there is none for want of a token
+ * @property {boolean} isVisitor whether there is none because there is no token
  * @property {object} copy of this package
  * @property {Options} settings
  */
@@ -35,7 +35,7 @@ const foundOf = registry[FOUND];
 const THIS_COPY = {};
 
 /**
- * What a middleware before this one has found out in the same way.
+ * What an earlier middleware found, if it had the same token and equal options.
  *
  * @param {string} token
  * @param {Options} settings
@@ -78,7 +78,7 @@ function refuseForeignAuth(request, found) {
 }
 
 /**
- * What is told of a value that is none of ours: not more than names.
+ * Describes a value of another package by its names alone, for its values may be secret.
  *
  * @param {any} found
  */

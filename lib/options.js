@@ -27,7 +27,7 @@ const isKeys = (value) =>
 const is = (type) => (value) => typeof value === type;
 
 /**
- * What each option must be, and what is made of it. What a value means is judged natively.
+ * What each option must be, and how it is converted. Values are judged on the native side.
  *
  * @typedef {Record<string, [expected: string, test: (value: unknown) => boolean, make?: (value: any) => unknown]>} Table
  * @type {Table}
@@ -85,7 +85,7 @@ function readOptions(given, defaults, table = OPTIONS) {
     const option = Object.hasOwn(table, name) ? table[name] : undefined;
     if (!option) {
       const known = Object.keys(table).join(', ');
-      // What is no name may be a token in the wrong place.
+      // What does not look like a name may be a token in the wrong place.
       const found = /^\w{0,40}$/.test(name) ? JSON.stringify(name) : 'whose name is no word';
       throw configError(`unknown option ${found}; known are ${known}`);
     }
@@ -185,7 +185,7 @@ function isObject(value) {
 }
 
 /**
- * Each look into `process.env` takes half a microsecond: it ends with the first that is set.
+ * The first variable that is set. The others are not looked at: each look into `process.env` takes half a microsecond.
  *
  * @param {string} option
  * @returns {string | undefined}

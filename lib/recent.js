@@ -6,13 +6,12 @@ const { entriesOf, fromEnvironment, isObject, isPlain, readOptions } = require('
 /** @import { Bound } from './calls.js' */
 
 /**
- * What the options of a call of `verifyJwt` were read as. An object that was changed is another one, and
- * one that is equal need not be read again.
+ * Options of `verifyJwt` that were read before. Options with the same members and values need not be read again.
  *
  * @typedef {object} Read
  * @property {string[]} names of the object's own members
  * @property {unknown[]} values
- * @property {Array<[option: string, value: string | undefined]>} environment what stood in for options
+ * @property {Array<[option: string, value: string | undefined]>} environment the values from there, of options
  *   that were left out
  * @property {Bound} bound
  */
@@ -24,7 +23,7 @@ const MAX_OF_A_PROJECT = 4;
 /** Looked at first, for most servers have one project. @type {Read | undefined} */
 let last;
 const NONE = Object.freeze({});
-/** In `for…in`, V8 knows the answer of this one, and not that of `Object.hasOwn`. */
+/** In `for…in`, V8 optimises calls of this one, and not of `Object.hasOwn`. */
 const { hasOwnProperty: hasOwn } = Object.prototype;
 
 /**
@@ -38,7 +37,7 @@ function boundOf(options = NONE) {
   }
   const entries = entriesOf(options);
   const bound = bind(readOptions(entries));
-  // What has members of its own can change inside.
+  // An object among the values could change unnoticed.
   if (entries.every(([, value]) => Object(value) !== value)) {
     remember(entries, bound);
   }
@@ -54,7 +53,7 @@ function recall(options) {
     if (!isObject(options)) {
       return undefined;
     }
-    // Getters may verify as well, and set another `last` meanwhile.
+    // A getter may verify a token as well, and so change `last` meanwhile.
     const latest = last;
     if (latest && isSame(latest, options)) {
       return latest.bound;
@@ -82,13 +81,13 @@ function isSame(read, options) {
   const { names, values } = read;
   let at = 0;
   for (const name in options) {
-    // Inherited ones do not count, so options with such are read again.
+    // Inherited members do not count, so options that have some are read again.
     if (!hasOwn.call(options, name) || name !== names[at] || options[name] !== values[at]) {
       return false;
     }
     at += 1;
   }
-  // One without members may be a client, say, which is no options.
+  // An object without members may be a client, say, instead of options.
   if (at !== names.length || (at === 0 && !isPlain(options))) {
     return false;
   }
@@ -101,7 +100,7 @@ function isSame(read, options) {
  */
 function remember(entries, bound) {
   const given = new Map(entries);
-  // Nothing else of the environment has a part in a verification.
+  // No other option of a verification comes from the environment.
   const missing = ['projectId', 'baseUrl'].filter((option) => given.get(option) === undefined);
   const project = given.get('projectId');
   const others = known.get(project) ?? [];

@@ -7,11 +7,11 @@ const { copierOf, parseVerified } = require('./verified.js');
 /** Taken at load time, for a server may replace it. */
 const { hasOwn } = Object;
 
-/** What a slot has: a number, its payload and its header, and how that payload is copied. */
+/** Of a slot: a number, the payload, the header, and the function that copies the payload. */
 const FIELDS = 4;
 /** Bytes that a template takes besides the characters of its JSON, more or less. */
 const OBJECT_BYTES = 400;
-/** No number of a token. */
+/** Is no token's number. */
 const NO_TOKEN = -1;
 /**
  * Those used of late, of all bounds, in the slot that the last bits of their number say: there is less to read than
@@ -99,7 +99,7 @@ class Templates {
     const flat = isFlat(parsed.payload) && isFlat(parsed.protectedHeader);
     const template = flat ? this.#templateOf(parsed, json.length + OBJECT_BYTES) : json;
     if (this.#templates.size >= near.length / FIELDS) {
-      // Not a copy, for each has another slot now; those that are used come back.
+      // Empty, for each token now has another slot; those in use return at their next copy.
       near = slots((2 * near.length) / FIELDS);
     }
     // An interruption may leave the length too great, and then `#drop` starts over; too small, it would stay so.

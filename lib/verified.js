@@ -1,7 +1,7 @@
 'use strict';
 
 /**
- * What callers are told of a good token.
+ * What `verifyJwt` returns for a good token.
  *
  * @typedef {{ payload: any, protectedHeader: any }} Verified
  */

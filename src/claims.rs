@@ -32,7 +32,7 @@ pub const NAMES: [&str; 1 + USUAL] = [
 ];
 pub const USUAL: usize = 18;
 
-/// What a server wants of a token's claims.
+/// What a server requires of the claims.
 #[derive(Debug, Clone, Default)]
 pub struct Policy {
     pub issuers: Box<[Issuer]>,
@@ -40,7 +40,7 @@ pub struct Policy {
     pub clock_tolerance: f64,
 }
 
-/// The claims that something checks, read once.
+/// The claims that are checked, read once.
 #[derive(Debug)]
 pub struct Claims {
     iss: Claim<Arc<str>>,
@@ -95,7 +95,7 @@ impl Claims {
         }
     }
 
-    /// In jose's order, so that a token with several faults is refused for the same one.
+    /// In jose's order, so that a token with several faults is refused for the same one as there.
     pub fn validate(&self, policy: &Policy, now_seconds: f64) -> Result<()> {
         self.iss.present("iss")?;
         self.aud.present("aud")?;
@@ -132,14 +132,14 @@ impl Claims {
         self.is_restricted.agree("is_restricted", restricted, user_type)
     }
 
-    /// The user type that the claims are of, if the policy has no place for it.
+    /// The user type that the claims are of, if the policy does not allow it.
     pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
         self.issuer(policy)
             .filter(|issuer| !issuer.allowed && self.is_for(&issuer.aud))
             .map(|issuer| issuer.user_type)
     }
 
-    /// Bytes on the heap, but for what is shared.
+    /// Bytes on the heap, without what is shared.
     pub fn size(&self) -> usize {
         match &self.aud {
             Claim::Is(Audience::Many(many)) => {
@@ -254,7 +254,7 @@ impl Audience {
     }
 }
 
-/// By the address first, which `==` does not do for an `Arc<str>`.
+/// Compares the addresses first, which `==` does not do for an `Arc<str>`.
 fn is_same(one: &Arc<str>, other: &Arc<str>) -> bool {
     Arc::ptr_eq(one, other) || one == other
 }

@@ -1,8 +1,8 @@
-//! The two clocks: ages and pauses go by the monotonic one, the times in tokens by the wall clock.
+//! Two clocks: the monotonic one is for ages and pauses, the wall clock for the times in tokens.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// Signed, since keys from outside can be older than this process.
+/// Signed, since imported keys can be older than this process.
 pub type Millis = i64;
 
 /// Monotonic milliseconds.
@@ -43,7 +43,7 @@ pub fn unix_now() -> Millis {
     now
 }
 
-/// Far from overflow, for sums of a few.
+/// Saturates far below the maximum, so that a few can be added up.
 pub fn millis(duration: Duration) -> Millis {
     Millis::try_from(duration.as_millis()).unwrap_or(Millis::MAX / 4)
 }

@@ -1,4 +1,4 @@
-//! Options, checked. JavaScript has looked at their names and types; what they mean is judged here.
+//! The options and what they mean. Their names and types were checked in JavaScript.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::claims::Policy;
 use crate::error::{Code, Error, Result};
 use crate::project::{Project, UserType};
 
-/// The cloud service answers on both, and a project can hold valid tokens of either.
+/// The cloud service has both addresses, and tokens of a project may name either as their issuer.
 const CLOUD_BASES: [&str; 2] = ["https://api.stack-auth.com", "https://api.hexclave.com"];
 /// The longest time-out that timers take, as in Node.
 const MAX_MILLIS: f64 = 2_147_483_647.0;
@@ -162,7 +162,7 @@ fn project_id(value: Option<String>) -> Result<String> {
     }
 }
 
-/// `None` where the secret key that it takes is missing.
+/// `None` if it needs the secret key and that is missing.
 fn access(access_type: Option<&str>, secret: Option<String>) -> Result<Option<Access>> {
     match access_type {
         None | Some("server") => Ok(secret.map(|secret| Access::Server { secret })),
@@ -194,7 +194,7 @@ fn is_graphic(text: &str) -> bool {
 fn issuer_bases(base: &str, further: &[String]) -> Result<Vec<String>> {
     let mut bases = vec![base.to_owned()];
     for text in further {
-        // Names, not addresses: nothing is ever sent there.
+        // `http:` is safe here: they are only compared with `iss`, and nothing is sent there.
         bases.push(base_url("issuerBaseUrls", text, true)?);
     }
     if bases.iter().any(|base| CLOUD_BASES.contains(&base.as_str())) {
@@ -230,7 +230,7 @@ fn base_url(option: &str, text: &str, allow_insecure_http: bool) -> Result<Strin
     }
     let base = url.as_str().trim_end_matches('/');
     if base.ends_with("/api/v1") || base.contains("/api/v1/projects") {
-        // The issuer, mostly, which jose has as an option.
+        // Mostly the whole issuer, as in jose's `issuer` option.
         return Err(config(format!("{option} must be without /api/v1 and what follows it")));
     }
     Ok(base.to_owned())

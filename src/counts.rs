@@ -1,4 +1,4 @@
-//! How the calls of a client ended, for who operates the server.
+//! How the calls of a client ended, for the operator of the server.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,25 +21,25 @@ impl Counter {
 
 #[derive(Default)]
 pub struct Counts {
-    /// Good tokens that were seen before.
+    /// Good tokens that were remembered.
     pub remembered: Counter,
     /// Good tokens whose signature was checked.
     pub new: Counter,
-    /// Tokens that were found bad here.
+    /// Tokens that were refused without the API.
     pub refused: Counter,
     rejections: Mutex<HashMap<&'static str, u64>>,
 }
 
 impl Counts {
     pub fn reject(&self, error: &Error) {
-        // What the API refused has the API's own code.
+        // Refusals of the API have a `stack_code`.
         if error.code.party() == Party::Caller && error.context.stack_code.is_none() {
             self.refused.add_one();
         }
         *self.lock().entry(error.code.as_str()).or_default() += 1;
     }
 
-    /// Of each code that occurred, how often.
+    /// How often each error code occurred.
     pub fn rejections(&self) -> HashMap<&'static str, u64> {
         self.lock().clone()
     }
@@ -49,7 +49,7 @@ impl Counts {
     }
 }
 
-/// How well a cache does, and how full it is.
+/// How often a cache helps, and how full it is.
 #[derive(Debug, Default)]
 pub struct CacheStats {
     pub hits: u64,

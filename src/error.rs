@@ -1,4 +1,4 @@
-//! One error type for the whole crate: what went wrong, and whose fault it is.
+//! One error type for the whole crate: what went wrong, and who is at fault.
 
 /// Stable error codes. Where jose has one for the same failure, it is jose's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,7 +121,7 @@ pub struct Context {
     pub stack_code: Option<String>,
     /// The `details` of an API answer, as JSON.
     pub details: Option<String>,
-    /// What the library below us said.
+    /// The message of the underlying library.
     pub cause: Option<String>,
 }
 
@@ -139,7 +139,7 @@ impl Error {
         error
     }
 
-    /// Of several addresses that options and environment may have named, this is the one in use.
+    /// Adds the address to the message: options and environment may name several.
     #[must_use]
     pub fn asked_at(mut self, url: &str) -> Self {
         self.message = [&self.message, "; it was asked for at ", url].concat();
@@ -159,8 +159,7 @@ fn chain(error: &dyn std::error::Error) -> String {
     causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
-/// Foreign text for a message: quoted, on one line, of bounded length, and without a token that somebody may have
-/// put there.
+/// Text from outside for a message: quoted, on one line, of bounded length, and cut before what may be a token.
 pub fn quote(text: &str) -> String {
     const MAX_CHARS: usize = 120;
     /// The base64url of `{"`.

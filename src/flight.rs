@@ -1,4 +1,4 @@
-//! One piece of work that many wait for: it runs on its own, whoever of them gives up.
+//! One piece of work that many callers wait for. It is a task of its own, so it goes on when one of them gives up.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -29,7 +29,7 @@ impl Deadline {
         clock::left(self.0.load(Ordering::Relaxed))
     }
 
-    /// Resolves when it has passed, however often it is put off meanwhile.
+    /// Resolves when it has passed, even if it is put off meanwhile.
     async fn passed(&self) {
         loop {
             let left = self.left();
@@ -64,7 +64,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         Self { outcome, began, until }
     }
 
-    /// False once it has landed, and if the runtime that carried it is gone.
+    /// False once it has landed, or its runtime is gone.
     pub fn is_under_way(&self) -> bool {
         self.outcome.borrow().is_none() && self.outcome.has_changed().is_ok()
     }

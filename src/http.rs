@@ -1,4 +1,4 @@
-//! The HTTP clients of the process, and reading with a bound.
+//! The HTTP clients of the process, and reading bodies of bounded size.
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::tls;
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(1);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Why an exchange brought no body.
+/// Why there is no response, or no body.
 #[derive(Debug)]
 pub enum Fault {
     /// More than the bound, after decompression.
@@ -26,13 +26,13 @@ pub enum Fault {
 
 impl From<reqwest::Error> for Fault {
     fn from(error: reqwest::Error) -> Self {
-        // `Error::asked_at` says it once.
+        // `Error::asked_at` adds the address.
         Self::Transport(error.without_url().into())
     }
 }
 
-/// Built at first use, on a runtime thread: reading the certificates takes some 20 ms. Loopback is not
-/// asked by way of a proxy, which would be sent what is to stay on this machine.
+/// Built at first use, on a runtime thread: reading the certificates takes some 20 ms. Loopback addresses are never
+/// asked through a proxy, for what is sent there must stay on this machine.
 pub fn client(url: &str) -> Result<&'static Client, Fault> {
     static DIRECT: OnceLock<Client> = OnceLock::new();
     static PROXIED: OnceLock<Client> = OnceLock::new();
@@ -46,7 +46,7 @@ pub fn client(url: &str) -> Result<&'static Client, Fault> {
 }
 
 fn build(direct: bool) -> Result<Client, Fault> {
-    /// Of a burst, no more stay open than what usual traffic needs.
+    /// Enough for usual traffic; the other connections of a burst are closed.
     const MAX_IDLE_CONNECTIONS: usize = 64;
     /// reqwest goes on connecting when a request is given up, for the next one; this is when it stops. Longer than a
     /// fetch of keys may take, so that such a fetch always fails for the same reason.
@@ -58,7 +58,7 @@ fn build(direct: bool) -> Result<Client, Fault> {
         .connect_timeout(CONNECT_TIMEOUT)
         .pool_max_idle_per_host(MAX_IDLE_CONNECTIONS)
         .redirect(redirect::Policy::none())
-        // What HTTP/2 servers refuse would be sent three times over, past our own bounds.
+        // reqwest would repeat what HTTP/2 servers refuse, beyond our own number of tries.
         .retry(retry::never())
         .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
         .http2_keep_alive_timeout(KEEP_ALIVE_TIMEOUT)

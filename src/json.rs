@@ -1,6 +1,6 @@
 //! Reading JSON the way `JSON.parse` does: the last of two members with one name counts, numbers
 //! may overflow, escapes may be lone surrogates, nesting has no limit. Only the members that are
-//! asked for are looked at; for the rest it is enough that they are JSON.
+//! asked for are read; of the rest, only the syntax is checked.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -53,8 +53,7 @@ pub fn from_utf8(bytes: Vec<u8>) -> Option<String> {
     })
 }
 
-/// A string value, or `None` for any other type; and for a string with a lone surrogate, which no
-/// text that we compare with can have.
+/// `None` for any other type; and for a string with a lone surrogate, which equals nothing that we compare with.
 pub fn string(raw: Raw<'_>) -> Option<Cow<'_, str>> {
     let inner = quoted(raw)?;
     if memchr(b'\\', inner.as_bytes()).is_none() {
@@ -104,7 +103,7 @@ impl<'de, const N: usize> Visitor<'de> for Members<N> {
         let mut values = [None; N];
         let mut in_order = true;
         let mut next = 0;
-        // As raw text, for a name need not be well-formed Unicode.
+        // Raw, for a name may have lone surrogates.
         while let Some(name) = map.next_key::<Raw<'de>>()? {
             // Most are where they are expected, and without escapes.
             let is_next = names.get(next).is_some_and(|wanted| quoted(name) == Some(*wanted));

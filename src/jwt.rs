@@ -33,7 +33,7 @@ struct Facts {
     header: Arc<Header>,
     claims: Claims,
     signed_by: Point,
-    /// The set that the key was in. Weak, and not an address, which a later set could have.
+    /// The set that the key was in. Weak, and not just its address, which a later set could have too.
     keys: Weak<KeySet>,
     id: OnceLock<u64>,
 }
@@ -50,13 +50,13 @@ impl<'a> UnverifiedJwt<'a> {
         &self.token.header.kid
     }
 
-    /// The user type that it says it is of, if the policy has no place for it. Good for refusing a
-    /// token and for nothing else; the key set at hand has no key for such a token.
+    /// The user type that it claims, if the policy does not allow that. Only for refusing a token early: the key set
+    /// has no key for it.
     pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
         self.payload.as_ref()?.claims.excluded_user_type(policy)
     }
 
-    /// Why its claims refuse it, whatever its signature and the time. Good for sparing a request and for nothing else.
+    /// Why its claims are refused, whatever its signature and the time. Only for saving a fetch of keys.
     pub fn refusal(&self, policy: &Policy) -> Option<Error> {
         /// Neither before nor after any time.
         const NO_TIME: f64 = f64::NAN;
@@ -117,7 +117,7 @@ impl VerifiedJwt {
         self.facts().claims.validate(policy, now_seconds)
     }
 
-    /// Bytes that it takes, more or less.
+    /// Bytes in memory, roughly.
     pub fn size(&self) -> usize {
         let Facts { header, claims, .. } = self.facts();
         size_of::<Facts>() + self.text().len() + header.size() + claims.size()

@@ -22,11 +22,11 @@ pub struct PublicKey {
     pub parsed: ParsedPublicKey,
 }
 
-/// A point on P-256, uncompressed (SEC 1 section 2.3.3): what a key is, whatever it is called.
+/// A point on P-256, uncompressed (SEC 1 section 2.3.3): the key itself, whatever its `kid`.
 pub type Point = [u8; 1 + 2 * COORDINATE_BYTES];
 
 impl KeySet {
-    /// Keys that cannot be used are stepped over: one of them must not sink the set.
+    /// Skips keys that cannot be used: one of them must not make the whole set unusable.
     pub fn parse(jwks: &str) -> Result<Self, String> {
         let [keys] = json::members(jwks, ["keys"]).ok_or("expected a JSON object")?;
         let keys = keys.and_then(json::array).ok_or(r#"expected "keys" to be an array"#)?;
@@ -95,7 +95,7 @@ impl PublicKey {
         let (x_bytes, y_bytes) = point.get_mut(1..)?.split_at_mut(COORDINATE_BYTES);
         read_coordinate(x?, x_bytes)?;
         read_coordinate(y?, y_bytes)?;
-        // Also where a point off the curve is found out.
+        // Fails for a point that is not on the curve.
         let parsed = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok()?;
         Some(Self { kid, point, parsed })
     }

@@ -1,5 +1,5 @@
-//! The addresses of hosts. A resolver that does not answer holds a thread for many seconds, however soon its caller
-//! gives up, so those who ask for the same host wait for the same lookup.
+//! The addresses of hosts. A resolver that does not answer blocks a thread for many seconds, even if the caller gives
+//! up sooner, so requests for the same host wait for the same lookup.
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs};
@@ -17,7 +17,7 @@ const MAX_JOIN_AGE: Millis = 1_000;
 /// Each lookup has a thread, and the system may limit those.
 const MAX_LOOKUPS: usize = 256;
 
-/// For reqwest, whose own resolver has a thread for each request, and panics where there is none to be had.
+/// For reqwest, whose own resolver needs a thread for each request, and panics if there is none.
 #[derive(Default)]
 pub struct Lookups {
     under_way: Mutex<Vec<Lookup>>,
@@ -52,7 +52,7 @@ impl Resolve for Lookups {
 }
 
 impl Lookups {
-    /// One that is under way, or a new one.
+    /// The outcome of a lookup that is under way, or of a new one.
     fn ask(&self, host: &str, look: fn(&str) -> Found) -> io::Result<Outcome> {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.retain(Lookup::is_under_way);
@@ -76,12 +76,11 @@ impl Lookups {
 }
 
 fn addresses(host: &str) -> Found {
-    // RFC 6761 section 6.3. A name server that were asked could answer with any address, and to these plain HTTP
-    // is permitted.
+    // RFC 6761 section 6.3. A name server could answer with any address, and plain HTTP is permitted to these hosts.
     if is_localhost(host) {
         return Ok(vec![(Ipv4Addr::LOCALHOST, 0).into(), (Ipv6Addr::LOCALHOST, 0).into()]);
     }
-    // Which port it will be, reqwest knows.
+    // reqwest sets the port.
     let found = (host, 0).to_socket_addrs();
     found.map(Iterator::collect).map_err(|error| error.to_string())
 }

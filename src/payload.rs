@@ -1,4 +1,4 @@
-//! A payload: its claims, and what JavaScript is told of it.
+//! A payload: its claims, and the JSON for JavaScript.
 
 use crate::claims::{Claims, NAMES, Policy, USUAL};
 use crate::json;
@@ -7,8 +7,8 @@ use crate::token::Header;
 #[derive(Debug)]
 pub struct Payload {
     pub claims: Claims,
-    /// What JavaScript is told: `[alg, kid, sub, …, exp]` where header and payload have the usual members, for V8
-    /// takes longer for names than for values; `[alg, kid, {…}]` where the header alone has; otherwise
+    /// For JavaScript: `[alg, kid, sub, …, exp]` if header and payload have the usual members, for V8 takes longer
+    /// for names than for values; `[alg, kid, {…}]` if only the header has; otherwise
     /// `{"payload": {…}, "protectedHeader": {…}}`.
     pub json: String,
 }

@@ -12,7 +12,7 @@ pub struct Project {
     pub allowed: UserType,
 }
 
-/// Whoever allows one allows those before it: to Stack Auth an anonymous user is a restricted one.
+/// To allow one is to allow those before it: to Stack Auth, an anonymous user is also a restricted one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UserType {
     Regular,

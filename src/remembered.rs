@@ -39,7 +39,7 @@ impl Remembered {
         self.0.get(&Text(text))
     }
 
-    /// Without a trace in the statistics.
+    /// Not counted in the statistics.
     pub fn peek(&self, text: &str) -> Option<VerifiedJwt> {
         self.0.peek(&Text(text))
     }
@@ -60,13 +60,13 @@ impl Remembered {
     }
 }
 
-/// A token, as the key that it is found by.
+/// A token as the key of its own entry.
 struct ByText(VerifiedJwt);
 
 /// A token that is looked for.
 struct Text<'a>(&'a str);
 
-/// The end of a signature is as good as random, and nobody without a key can choose it.
+/// Of a good token, the end of the signature is as good as random, and nobody without a key can choose it.
 fn hash_end<H: Hasher>(text: &str, state: &mut H) {
     text.as_bytes().last_chunk::<16>().hash(state);
 }

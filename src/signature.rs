@@ -65,7 +65,7 @@ mod tests {
                 let (message, signature) = (hex(&case["msg"]), hex(&case["sig"]));
                 let found = verifies(key, &message, &signature);
                 assert_eq!(found, case["result"] == "valid", "{case}");
-                // Another road to the same answer.
+                // The same by another library.
                 let text = URL_SAFE_NO_PAD.encode(&signature);
                 let other = DecodingKey::from_ec_der(&key.point);
                 let other = crypto::verify(&text, &message, &other, Algorithm::ES256);

@@ -1,5 +1,5 @@
-//! The threads that many signatures are checked on. They are not the ones that wait for the network,
-//! which must not have to wait for cryptography as well.
+//! The threads on which many signatures are checked. They are separate from the runtime that waits for the network,
+//! so that cryptography never delays that.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -10,7 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::clock::{self, Millis};
 
-/// Runs `work` on one of them; at once, should there be none to be had.
+/// Runs `work` on one of them; or here and now, if the system has no thread for it.
 pub fn spawn(work: impl FnOnce() + Send + 'static) {
     // Only the blocking pool of this runtime is used: it wakes a thread for each piece of work, while with the workers
     // of a multi-thread runtime, the first that wakes has to wake the next.

@@ -71,7 +71,7 @@ fn platform(
     if system.is_err() && File::open("/").is_err_and(|error| is_temporary(&error)) {
         return system;
     }
-    // Slim containers have no certificates of their own.
+    // Slim containers have no certificates.
     let public = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter().filter(|_| system.is_err());
     Platform::new_with_extra_roots(extra.iter().chain(public).cloned(), Arc::clone(provider))
 }
@@ -101,7 +101,7 @@ impl ServerCertVerifier for Verifier {
                 if !is_ca_used_as_end_entity(&error) || !is_named {
                     return Err(error);
                 }
-                // That it is not out of date was looked at before.
+                // The validity period was checked before the platform's verifier came to this error.
                 verify_server_name(&ParsedCertificate::try_from(end_entity)?, server_name)?;
                 Ok(ServerCertVerified::assertion())
             })

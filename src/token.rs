@@ -1,4 +1,4 @@
-//! A compact JWS (RFC 7515 section 7.1), taken apart; nothing in it is believed yet.
+//! A compact JWS (RFC 7515 section 7.1), taken apart; nothing in it is to be trusted yet.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ pub const MAX_TOKEN_BYTES: usize = 16 * 1024;
 pub struct Token<'a> {
     pub header: Arc<Header>,
     text: &'a str,
-    /// Where the dot before the signature is.
+    /// The index of the dot before the signature.
     last_dot: usize,
     signature: Vec<u8>,
 }
@@ -26,7 +26,7 @@ pub struct Header {
     pub kid: Kid,
     /// As JSON text.
     pub json: String,
-    /// Those of `alg` and `kid` as JSON text, if there is nothing else in it, in this order.
+    /// `alg` and `kid` as JSON, with a comma between them, if the header has only these members, in this order.
     pub usual_values: Option<String>,
     encoded: String,
 }
@@ -51,7 +51,7 @@ impl Kid {
 }
 
 impl<'a> Token<'a> {
-    /// The token, and its payload as nobody should believe it before the signature is verified.
+    /// The token and its decoded payload, which is not to be trusted before the signature is verified.
     pub fn parse(text: &'a str) -> Result<(Self, Vec<u8>)> {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(Self::too_long());

@@ -23,10 +23,10 @@ pub struct Client {
     counts: Counts,
 }
 
-/// By when a call must be done, and what time its token is judged by.
+/// The deadline of a call, and the time by which its token is judged.
 #[derive(Debug, Clone, Copy)]
 pub struct Call {
-    /// Milliseconds since 1970; the wall clock's at the moment of judgement if `None`.
+    /// Milliseconds since 1970; `None` is the wall clock when the claims are validated.
     pub current_date: Option<f64>,
     pub deadline: Millis,
 }
@@ -218,7 +218,7 @@ impl Client {
             Err(error) if keys_decide() => return Err(error),
             _ if max_age.is_zero() => Sharing::None,
             Ok(()) => Sharing::Kept(max_age),
-            // Without a verdict, nobody knows whether the token is still good.
+            // The token was not verified, and may have expired since an answer was kept.
             Err(_) => Sharing::UnderWay,
         };
         let user = users::current_user(users, token, sharing, call.deadline).await?;
@@ -251,7 +251,7 @@ impl Client {
             }
             Kid::NotString => "found a kid in the header that is no string".into(),
         };
-        // Where it is not the caller's fault, it is mostly the wrong `projectId`.
+        // Where the caller is not at fault, `projectId` mostly is wrong, which the claims show.
         let refusal = jwt.refusal(&self.config.policy);
         let besides = refusal.map(|error| format!("; besides, {}", error.message));
         Err(Error::new(
@@ -282,7 +282,7 @@ fn refuse_excluded(excluded: Option<UserType>) -> Result<()> {
 fn now_seconds(current_date: Option<f64>) -> f64 {
     #[allow(clippy::cast_precision_loss)]
     let now = || clock::unix_now() as f64;
-    // A time that is no number would be neither before nor after any other.
+    // NaN would be neither before nor after any other time.
     let millis = current_date.filter(|date| date.is_finite()).unwrap_or_else(now);
     (millis / 1_000.0).floor()
 }

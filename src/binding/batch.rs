@@ -17,15 +17,15 @@ use crate::jwt::VerifiedJwt;
 use crate::threads;
 use crate::verify::{Client, Opened};
 
-/// The number of a token that was seen before, a JSON text, a refusal; `null` if the token was put into
-/// the batch, and `undefined` if its keys must be waited for.
+/// The number of a remembered token, the JSON of a token, or a failure; `null` if the token was put into the batch,
+/// and `undefined` if its keys must be waited for.
 type Verdict = Either5<f64, Json, Failure, Null, Undefined>;
 
-/// Of a client's number and a token, what to do with it (`how`), and the time to judge it by. Without the
-/// last two it is checked in place and by now, for each value that crosses has its price.
+/// Takes a client's number, a token, [`How`] to verify it, and the time to judge it by. The last two may be left out,
+/// for [`How::InPlace`] and now: each argument that crosses takes time.
 type Verifier<'env> = Function<'env, FnArgs<(i64, Unknown<'env>, i64, Option<f64>)>, Verdict>;
 
-/// What `verify` does with a token, as the number that it is given says.
+/// What `verify` does with a token. JavaScript passes it as a number.
 #[derive(Clone, Copy)]
 enum How {
     /// If it is new, its signature is checked here and now.
@@ -73,11 +73,11 @@ impl Job {
 /// The outcomes of some tokens of a batch, in the order of their tickets.
 #[napi(object, object_from_js = false)]
 pub struct Checked {
-    /// The JSON of an array: what is told of each token; `null` if it was refused, and 0 if its keys must be
-    /// waited for. One text takes less to parse than many.
+    /// An array with the JSON of each token; `null` if it was refused, and 0 if its keys must be waited for. One string
+    /// is parsed faster than many.
     #[napi(ts_type = "string")]
     pub json: Json,
-    /// Those of the tokens that were refused.
+    /// One for each `null`.
     pub failures: Vec<Failure>,
 }
 
@@ -89,7 +89,7 @@ impl Batch {
         Self(Arc::default())
     }
 
-    /// Checks those with these tickets. One that is not there counts as one without keys.
+    /// Checks the tokens with these tickets. One that is no longer there gets 0, as if its keys had to be waited for.
     #[napi(catch_unwind, ts_return_type = "Promise<Checked>")]
     pub fn run<'env>(&self, env: &'env Env, tickets: Vec<i64>) -> napi::Result<Object<'env>> {
         let jobs = self.take(tickets);
@@ -105,15 +105,15 @@ impl Batch {
         let oldest = tickets.iter().min().copied();
         let mut jobs = lock(&self.0);
         let taken = tickets.into_iter().map(|ticket| jobs.remove(&ticket)).collect();
-        // What is older is waited for by nobody.
+        // Nobody waits for older ones: their calls were interrupted.
         if let Some(oldest) = oldest {
             *jobs = jobs.split_off(&oldest);
         }
         taken
     }
 
-    /// Verifies as far as that goes at once. A function and not a method, which would look up its object and
-    /// take a lock of the whole process at each call; and one for all clients of the thread.
+    /// Verifies a token as far as possible without waiting. A function and not a method, which would look up its object
+    /// and take a lock of the whole process at each call; and one for all clients of the thread.
     #[napi(
         catch_unwind,
         ts_return_type = "(client: number, accessToken: unknown, how?: number, currentDate?: number) => number | string | Failure | null | undefined"
@@ -168,7 +168,7 @@ fn verify(
     })
 }
 
-/// In three rounds, so that the processor has the code of each at hand.
+/// In three rounds, so that the code of each stays in the processor's cache.
 fn check_all(jobs: &[Option<Job>]) -> Checked {
     let opened: Vec<_> = jobs.iter().map(|job| job.as_ref().map(Job::open).transpose()).collect();
     let verified: Vec<_> =

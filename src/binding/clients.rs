@@ -1,5 +1,5 @@
-//! The clients of a thread, by number, so that one function verifies for all of them: one that V8 knows is
-//! called faster than one of many, and with less to read.
+//! The clients of a thread by their numbers, so that one JavaScript function verifies for all of them: V8 calls one
+//! function that it knows faster than one of many.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ pub fn add(client: Arc<Client>) -> i64 {
 }
 
 pub fn remove(number: i64) {
-    // When a thread ends, its table may have gone before.
+    // When a thread ends, its table may be gone already.
     let _ = CLIENTS.try_with(|clients| clients.borrow_mut().remove(&number));
 }
 

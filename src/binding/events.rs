@@ -1,4 +1,4 @@
-//! Tells each thread of Node that asks for it about each fetch of keys.
+//! Notifies each thread of Node that has a listener of each fetch of keys.
 
 use napi::Status;
 use napi::bindgen_prelude::{FnArgs, Function};
@@ -46,7 +46,7 @@ impl From<&Fetched> for KeyFetch {
 
 /// Calls `listener` until the thread ends, and does not keep the thread from ending.
 pub fn register(listener: &Function<'_, FnArgs<(KeyFetch,)>, ()>) -> napi::Result<()> {
-    /// A thread that is blocked misses what comes after these.
+    /// A thread that is blocked misses further fetches.
     const QUEUE: usize = 64;
     let listener = listener
         .build_threadsafe_function::<FnArgs<(KeyFetch,)>>()

@@ -22,7 +22,7 @@ use crate::config::Options;
 use crate::error::Result;
 use crate::verify::Client;
 
-/// Of `Cargo.toml`, which `package.json` agrees with: `binding.js` takes no binary of another version.
+/// From `Cargo.toml`. `binding.js` refuses a binary whose version is not that of `package.json`.
 #[cfg_attr(test, allow(dead_code, reason = "napi registers nothing in tests"))]
 #[napi]
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
@@ -55,7 +55,7 @@ pub struct ExportedKeys {
     pub uat: f64,
 }
 
-/// Ends the waiting of one call; the promise then settles to nothing of interest.
+/// Ends the wait of one call; what its promise then settles to is ignored.
 #[napi]
 pub struct Abort(Arc<Notify>);
 
@@ -76,7 +76,7 @@ impl Abort {
 #[napi]
 pub struct NativeClient {
     client: Arc<Client>,
-    /// What `verify` knows it by.
+    /// By which `verify` finds it.
     #[napi(readonly)]
     pub number: i64,
 }
@@ -162,7 +162,7 @@ impl NativeClient {
 
     #[napi(catch_unwind)]
     pub fn export_keys(&self) -> Option<ExportedKeys> {
-        // An empty set is a slip of the issuer's, and nothing to begin with.
+        // An empty set may be a mistake of the issuer, and is of no use to another process.
         let snapshot = self.client.keys().snapshot().filter(|set| !set.keys.is_empty())?;
         #[allow(clippy::cast_precision_loss)]
         let uat = snapshot.unix_fetched_at as f64;

@@ -1,5 +1,4 @@
-//! Texts on their way in and out: that of a token, copied once, and no more of it than a token can have;
-//! and JSON.
+//! Strings that cross the edge: tokens, copied once and only up to their greatest length, and JSON.
 
 use std::cell::RefCell;
 use std::ptr;
@@ -10,7 +9,7 @@ use napi::{Error, Status, ValueType, check_status, sys};
 use crate::error::{self, Code, Result};
 use crate::token::{MAX_TOKEN_BYTES, Token};
 
-/// Enough to see that a text is too long, and for the zero that Node puts at its end.
+/// Enough to see that a string is too long, and for the terminating zero that Node adds.
 const BUFFER_UNITS: usize = MAX_TOKEN_BYTES + 2;
 
 thread_local! {
@@ -26,8 +25,8 @@ pub fn with<T>(
     BUFFERS.with_borrow_mut(|(units, bytes)| {
         let raw = value.value();
         let mut length = 0;
-        // One call in place of three (type, length, copy), each of which takes as long as the copy. As
-        // UTF-16, for V8 makes UTF-8 one character at a time.
+        // One call instead of three (type, length, copy), each of which takes as long as the copy. As UTF-16, for V8
+        // converts to UTF-8 one character at a time.
         // SAFETY: the value and its environment are those of the call that is being answered; the
         // buffer is as long as is said, and nothing else has it.
         let status = unsafe {
@@ -68,7 +67,7 @@ pub struct Json(pub String);
 
 impl ToNapiValue for Json {
     unsafe fn to_napi_value(env: sys::napi_env, Self(text): Self) -> napi::Result<sys::napi_value> {
-        // What is ASCII is Latin-1 as well, which V8 copies as it is, while it decodes UTF-8.
+        // ASCII is Latin-1 too, which V8 copies without decoding.
         let create = if text.is_ascii() {
             sys::napi_create_string_latin1
         } else {

@@ -1,4 +1,4 @@
-//! One attempt to get the key set, and what its answer means.
+//! One attempt to fetch the key set, and what the answer means.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
         .headers()
         .get(ETAG)
         .and_then(|etag| etag.to_str().ok())
-        // A larger one may be refused when it is sent back.
+        // The server may refuse a request with a larger one.
         .filter(|etag| etag.len() <= MAX_ETAG_BYTES)
         .map(str::to_owned);
     if status == StatusCode::NOT_MODIFIED && conditional {
@@ -79,7 +79,7 @@ fn failed(fault: Fault) -> Error {
     }
 }
 
-/// A 404 is what Stack Auth answers about a project that it does not know.
+/// Stack Auth answers 404 for a project that it does not know.
 fn unexpected_status(status: StatusCode) -> Error {
     if status == StatusCode::NOT_FOUND {
         return Error::new(
@@ -94,7 +94,7 @@ fn unexpected_status(status: StatusCode) -> Error {
     )
 }
 
-/// RFC 9111 section 5.2.2. What must not be stored is stored for the shortest time there is.
+/// RFC 9111 section 5.2.2. `no-store` and `no-cache` count as a `max-age` of 0.
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
     let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
     lines

@@ -21,12 +21,12 @@ use crate::keys::KeySet;
 pub use self::observers::{Fetched, Outcome, observe};
 pub use self::policy::Snapshot;
 
-/// However patient a caller is, a connection that hangs is given up; the next caller tries again.
+/// However long a caller's time-out is, a connection that hangs is given up; the next caller tries again.
 const MAX_ATTEMPT: Duration = Duration::from_secs(10);
 
 pub struct KeyCache {
     url: Arc<str>,
-    /// The state's snapshot once more, for readers that must not wait for a lock.
+    /// The same as the state's snapshot, for readers that must not wait for a lock.
     current: Arc<ArcSwapOption<Snapshot>>,
     /// Held for a moment only, never across I/O.
     inner: Mutex<Inner>,
@@ -63,7 +63,7 @@ pub struct Stats {
 pub type Reader = Cache<Arc<ArcSwapOption<Snapshot>>, Option<Arc<Snapshot>>>;
 
 impl KeyCache {
-    /// The cache of that URL; it lives as long as anyone holds it, and longer.
+    /// The cache of that URL, which may outlive its clients.
     pub fn of(url: &str) -> Arc<Self> {
         /// Past this many, those that no client holds are dropped.
         const MANY: usize = 1_024;
@@ -212,7 +212,7 @@ impl KeyCache {
             Err(error) => {
                 inner.failed_fetches += 1;
                 if inner.overdue {
-                    // One fetch is one failure, which was the first.
+                    // One fetch must not count as two failures.
                     inner.state.failures = Failures::default();
                 }
                 inner.state.on_failure(error.clone(), now - began, now, fastrand::f64());
@@ -233,13 +233,13 @@ impl KeyCache {
         let keys = KeySet::parse(jwks).map_err(|fault| {
             Error::new(Code::Config, format!("keys.jwks is malformed: {fault}"))
         })?;
-        // One from the future is from now, or it would stay fresh for too long.
+        // A time in the future counts as now, or the set would stay fresh for too long.
         let unix_now = clock::unix_now();
         let from_future = unix_fetched_at > unix_now;
         let unix_fetched_at = unix_fetched_at.clamp(0, unix_now);
         let mut inner = self.lock();
         if from_future && inner.state.snapshot.is_some() {
-            // Imported once more, it would seem newer than what was fetched in between.
+            // If it is imported again, it must not seem newer than a set that was fetched in between.
             return Ok(());
         }
         inner.state.on_import(Arc::new(Snapshot {
@@ -289,8 +289,7 @@ impl Inner {
     }
 }
 
-/// Keys, validator and time as one value. What an answer of "not modified" leaves out is as it was
-/// (RFC 9111 section 4.3.4).
+/// Keys, validator and time as one value. What a 304 leaves out stays as it was (RFC 9111 section 4.3.4).
 fn snapshot(answer: Answer, base: Option<&Snapshot>, now: Millis) -> Result<Arc<Snapshot>> {
     let unix_now = clock::unix_now();
     Ok(Arc::new(match (answer.set, base) {

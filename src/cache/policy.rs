@@ -14,16 +14,16 @@ use crate::keys::KeySet;
 
 /// A shorter `Cache-Control: max-age` wins over `cacheMaxAge`, but not below this.
 const MIN_SERVER_MAX_AGE: Millis = 30_000;
-/// A set without any key is a slip of the issuer's, which may be mended any time.
+/// A set without any key may be a mistake of the issuer, and mended at any time.
 const EMPTY_MAX_AGE: Millis = 1_000;
 const FIRST_BACK_OFF: Millis = 250;
 const MAX_BACK_OFF: Millis = 30_000;
-/// After a failure this recent nobody is made to wait for the next attempt.
+/// After a failure this recent, callers with usable keys do not wait for the next attempt.
 const RECENT_FAILURE: Millis = 2 * MAX_BACK_OFF;
 /// Fetches for kids that are not in the set: two at once, and one more each 30 s.
 const BUDGET_BURST: i64 = 2;
 const BUDGET_REFILL: Millis = 30_000;
-/// How long a kid that an answer lacked is not asked about again; and how many are remembered.
+/// For how long no fetch is made for a kid that an answer lacked; and how many such kids are remembered.
 const UNKNOWN_KID_TTL: Millis = BUDGET_REFILL;
 const MAX_UNKNOWN_KIDS: usize = 256;
 const MAX_UNKNOWN_KID_BYTES: usize = 256;
@@ -32,7 +32,7 @@ const MAX_UNKNOWN_KID_BYTES: usize = 256;
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     pub keys: Arc<KeySet>,
-    /// As it came, for `exportKeys`.
+    /// The bytes of the answer, for `exportKeys`.
     pub json: Arc<str>,
     pub etag: Option<String>,
     pub server_max_age: Option<Duration>,
@@ -124,7 +124,7 @@ impl State {
             return self.wait_fail_or_fetch(fetching, held_back);
         }
         match &self.failures.last {
-            // Whether the issuer has this key by now cannot be known.
+            // The issuer may have this key by now.
             Some(error) => Action::Fail(error.clone()),
             None => Action::Use(snapshot),
         }
@@ -191,8 +191,8 @@ impl State {
         };
     }
 
-    /// Keys from outside; a set that is no newer than the one at hand changes nothing. By the wall
-    /// clock, which alone is the same where they come from.
+    /// Imported keys; a set that is no newer than the present one changes nothing. By the wall clock, for only that
+    /// is the same in another process.
     pub fn on_import(&mut self, snapshot: Arc<Snapshot>) {
         let newer = |known: &Arc<Snapshot>| known.unix_fetched_at < snapshot.unix_fetched_at;
         if self.snapshot.as_ref().is_none_or(newer) {
@@ -242,7 +242,7 @@ impl Budget {
     }
 }
 
-/// Whether it counts while no newer one can be had.
+/// Whether it may be used, fresh or stale, while no newer one can be had.
 fn is_usable(snapshot: &Snapshot, now: Millis, limits: Limits) -> bool {
     let limit = freshness_lifetime(snapshot, limits) + millis(limits.stale_if_error);
     !snapshot.keys.is_empty() && now - snapshot.fetched_at < limit

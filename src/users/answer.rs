@@ -1,4 +1,4 @@
-//! What an answer of `users/me` means, and whose fault it is if there is no user in it.
+//! What an answer of `users/me` means, and who is at fault if there is no user in it.
 
 use std::borrow::Cow;
 
@@ -31,8 +31,8 @@ pub fn read(answer: &Answer<'_>, secrets: &[&str]) -> Result<String> {
     }
 }
 
-/// For a token that nobody has verified: the answer alone says that it is good, and the page of a proxy can be JSON as
-/// well, with the id of a request.
+/// For a token that was not verified, where the answer alone says that it is good. A proxy in between can answer with
+/// JSON too, with the id of a request.
 pub fn require_user(user: &str, token: &str) -> Result<()> {
     let (_, payload) = Token::parse(token)?;
     let payload = json::from_utf8(payload).unwrap_or_default();
@@ -88,13 +88,13 @@ fn redact(text: &str, secrets: &[&str]) -> String {
     words.collect()
 }
 
-/// `ACCESS_TOKEN_EXPIRED`, say; what looks otherwise is nobody's code, and may be anything.
+/// Whether it looks like `ACCESS_TOKEN_EXPIRED`; otherwise it is no code of Stack Auth, and may be anything.
 fn is_code(text: &str) -> bool {
     let is_of_code = |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
     (1..=64).contains(&text.len()) && text.bytes().all(is_of_code)
 }
 
-/// Names of members included. Decoded text, for escapes would hide what is looked for.
+/// Names of members included. On decoded text, for escapes could hide a secret.
 fn map_strings(value: Value, map: &impl Fn(&str) -> String) -> Value {
     match value {
         Value::String(text) => Value::String(map(&text)),

@@ -21,7 +21,7 @@ use crate::flight::{Deadline, Flight};
 /// Bytes of the answers that are kept for sharing.
 const MAX_KEPT_BYTES: u64 = 16 * 1024 * 1024;
 
-/// The same question has the same answer, whoever asks.
+/// Requests that are equal share an answer.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct Question {
     users: Arc<Users>,
@@ -57,7 +57,7 @@ impl Weighter<Question, Kept> for Bytes {
     }
 }
 
-/// In one shard: an answer that is larger than its shard would not be kept, and some hold images.
+/// With one shard: an answer that is larger than its shard would not be kept, and some contain images.
 fn options() -> Options {
     let mut options = OptionsBuilder::new();
     options.shards(1).estimated_items_capacity(1_024).weight_capacity(MAX_KEPT_BYTES);
@@ -115,7 +115,7 @@ pub async fn current_user(
     Ok(kept.user)
 }
 
-/// Of all answers that are shared in this process; one that is on its way counts as a hit.
+/// Of all answers that are shared in this process; to join one that is under way counts as a hit.
 pub fn stats() -> CacheStats {
     let Shared { answers, hits, misses, .. } = &*SHARED;
     CacheStats {

@@ -29,7 +29,7 @@ enum Retry {
     After(Duration),
 }
 
-/// A pause that would outlast the deadline is not begun.
+/// Tries again while that can help, but never begins a pause that would outlast the deadline.
 pub async fn ask(users: &Users, token: &str, deadline: Deadline) -> Result<String> {
     let headers = headers(users, token)?;
     let mut tries = 1;
@@ -38,7 +38,7 @@ pub async fn ask(users: &Users, token: &str, deadline: Deadline) -> Result<Strin
             Ok(user) => return Ok(user),
             Err(failure) => failure,
         };
-        // 100 and 200 ms, shortened by up to half, so that those who failed together part.
+        // 100 and 200 ms, with jitter, so that calls that failed together are not repeated together.
         let soon = (FIRST_PAUSE * tries).mul_f64(1.0 - fastrand::f64() / 2.0);
         let pause = match retry {
             Retry::No => return Err(error),

@@ -272,7 +272,11 @@ fn bytes(option: &str, value: Option<f64>) -> Result<u64> {
     if value > MAX {
         return Err(config(format!("{option} must be at most {MAX}, found {value}")));
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "it is between 0 and MAX"
+    )]
     Ok(value as u64)
 }
 

@@ -97,11 +97,12 @@ impl Client {
         current_date: Option<f64>,
     ) -> Result<Option<VerifiedJwt>> {
         let jwt = self.remembered.as_ref().and_then(|remembered| remembered.get(text));
-        let jwt = self.still_good(jwt, current, current_date)?;
-        if jwt.is_some() {
-            self.counts.remembered.add_one();
+        let Some(jwt) = jwt else { return Ok(None) };
+        if !self.is_still_good(&jwt, current, current_date)? {
+            return Ok(None);
         }
-        Ok(jwt)
+        self.counts.remembered.add_one();
+        Ok(Some(jwt))
     }
 
     /// As [`Self::recall`], for a verification that is counted already. Returns the JSON for JavaScript.
@@ -112,17 +113,20 @@ impl Client {
         current_date: Option<f64>,
     ) -> Result<Option<String>> {
         let jwt = self.remembered.as_ref().and_then(|remembered| remembered.peek(text));
-        let jwt = self.still_good(jwt, current, current_date)?;
-        Ok(jwt.and_then(|jwt| jwt.json(&self.config.policy)))
+        let Some(jwt) = jwt else { return Ok(None) };
+        if !self.is_still_good(&jwt, current, current_date)? {
+            return Ok(None);
+        }
+        Ok(jwt.json(&self.config.policy))
     }
 
-    fn still_good(
+    /// Whether the key of a remembered token still counts; an error if its claims do not.
+    fn is_still_good(
         &self,
-        jwt: Option<VerifiedJwt>,
+        jwt: &VerifiedJwt,
         current: Option<&Arc<Snapshot>>,
         current_date: Option<f64>,
-    ) -> Result<Option<VerifiedJwt>> {
-        let Some(jwt) = jwt else { return Ok(None) };
+    ) -> Result<bool> {
         let Config { limits, policy, .. } = &self.config;
         let has_key = |set: &Arc<Snapshot>| jwt.is_signed_by(&set.keys);
         // A fresh set needs no refresh, so the key cache can be left alone.
@@ -130,11 +134,11 @@ impl Client {
         let key_counts = fresh.is_some_and(has_key)
             || self.cached_keys(jwt.kid().as_str()).as_ref().is_some_and(has_key);
         if !key_counts {
-            return Ok(None);
+            return Ok(false);
         }
         refuse_excluded(jwt.excluded_user_type(policy))?;
         jwt.validate(policy, now_seconds(current_date))?;
-        Ok(Some(jwt))
+        Ok(true)
     }
 
     /// Parses a token that is not remembered, and looks for its keys in the key cache.
@@ -280,7 +284,7 @@ fn refuse_excluded(excluded: Option<UserType>) -> Result<()> {
 
 /// Whole seconds, as jose has them.
 fn now_seconds(current_date: Option<f64>) -> f64 {
-    #[allow(clippy::cast_precision_loss)]
+    #[allow(clippy::cast_precision_loss, reason = "milliseconds are far below 2^53")]
     let now = || clock::unix_now() as f64;
     // NaN would be neither before nor after any other time.
     let millis = current_date.filter(|date| date.is_finite()).unwrap_or_else(now);

@@ -84,7 +84,7 @@ pub struct Checked {
 #[napi]
 impl Batch {
     #[napi(constructor, catch_unwind)]
-    #[allow(clippy::new_without_default)]
+    #[allow(clippy::new_without_default, reason = "JavaScript calls it")]
     pub fn new() -> Self {
         Self(Arc::default())
     }
@@ -154,7 +154,7 @@ fn verify(
             return Ok(Either5::B(Json(json)));
         }
     } else if let Some(jwt) = client.recall(text, current, current_date)? {
-        #[allow(clippy::cast_precision_loss)]
+        #[allow(clippy::cast_precision_loss, reason = "a process never counts up to 2^53")]
         return Ok(Either5::A(jwt.id() as f64));
     }
     if let How::Gather(ticket) = how {

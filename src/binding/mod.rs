@@ -62,7 +62,7 @@ pub struct Abort(Arc<Notify>);
 #[napi]
 impl Abort {
     #[napi(constructor, catch_unwind)]
-    #[allow(clippy::new_without_default)]
+    #[allow(clippy::new_without_default, reason = "JavaScript calls it")]
     pub fn new() -> Self {
         Self(Arc::default())
     }
@@ -164,7 +164,7 @@ impl NativeClient {
     pub fn export_keys(&self) -> Option<ExportedKeys> {
         // An empty set may be a mistake of the issuer, and is of no use to another process.
         let snapshot = self.client.keys().snapshot().filter(|set| !set.keys.is_empty())?;
-        #[allow(clippy::cast_precision_loss)]
+        #[allow(clippy::cast_precision_loss, reason = "milliseconds are far below 2^53")]
         let uat = snapshot.unix_fetched_at as f64;
         Some(ExportedKeys { jwks: snapshot.json.as_ref().to_owned(), uat })
     }
@@ -227,7 +227,10 @@ fn client_of(options: ClientOptions) -> Result<Client> {
         token_cache_bytes: options.token_cache_bytes,
     })?;
     if let Some(keys) = options.keys {
-        #[allow(clippy::cast_possible_truncation)]
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "whole milliseconds are enough, and `as` saturates"
+        )]
         client.keys().import(&keys.jwks, keys.uat as i64)?;
     }
     Ok(client)

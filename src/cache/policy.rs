@@ -180,7 +180,11 @@ impl State {
     pub fn on_failure(&mut self, error: Error, took: Millis, now: Millis, jitter: f64) {
         let doublings = self.failures.in_a_row.min(16);
         let full = (FIRST_BACK_OFF << doublings).min(MAX_BACK_OFF);
-        #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_precision_loss,
+            reason = "it is at most 30 s"
+        )]
         let wait = (full as f64 * (1.0 - jitter / 2.0)) as Millis;
         self.failures = Failures {
             in_a_row: self.failures.in_a_row.saturating_add(1),

@@ -210,6 +210,7 @@ describe('back-off', () => {
     answerKeys(issuer, hang);
     const impatient = { ...issuer.options, timeout: 50 };
     expect((await failure(verifyJwt(token, impatient))).code).toBe('ERR_JWKS_TIMEOUT');
+    await until(() => statsOf(issuer).failedFetches === 1);
     answerKeys(issuer, async () => {
       await sleep(200);
       return false;

@@ -264,6 +264,10 @@ describe('back-off', () => {
     const { lastError, failuresInARow, nextAttemptIn } = statsOf(issuer);
     expect([lastError, failuresInARow]).toEqual(['ERR_JWKS_TIMEOUT', 1]);
     expect(nextAttemptIn).toBeGreaterThan(50);
+
+    issuer.intercept = undefined;
+    await sleep(Number(nextAttemptIn) + 5);
+    await expect(verifyJwt(token, issuer.options)).resolves.toBeDefined();
   });
 
   test('lets a concurrent crowd fail with one fetch', async () => {

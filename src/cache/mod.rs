@@ -211,11 +211,16 @@ impl KeyCache {
             }
             Err(error) => {
                 inner.failed_fetches += 1;
+                let told = inner.state.failures.retry_at;
                 if inner.overdue {
                     // One fetch must not count as two failures.
                     inner.state.failures = Failures::default();
                 }
                 inner.state.on_failure(error.clone(), now - began, now, fastrand::f64());
+                if inner.overdue && told > now {
+                    // Callers were told to try again then.
+                    inner.state.failures.retry_at = told;
+                }
                 Outcome::Failed {
                     error: error.clone(),
                     failures_in_a_row: inner.state.failures.in_a_row,

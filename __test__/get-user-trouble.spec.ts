@@ -155,18 +155,23 @@ describe('where no keys are to be had, the API is asked all the same', () => {
     expect(await getUser(token, issuer.options)).toEqual(userOf());
   });
 
-  test('nor where new keys are slow to come, which have the whole time', async () => {
-    const issuer = await startIssuer();
-    // Which are due for a refresh.
-    const keys = await keysOfAge(issuer, 540_000);
-    const options = { ...issuer.options, keys, timeout: 5_000 };
-    issuer.rotate();
-    answer(issuer, 'jwks', async () => {
-      await sleep(2_600); // More than half of it.
-      return false;
-    });
-    expect(await getUser(await issuer.mint(), options)).toEqual(userOf());
-  });
+  test.each([
+    ['due for a refresh', 540_000],
+    ['stale', 700_000],
+  ])(
+    'nor where keys are %s and new ones slow to come, which have the whole time',
+    async (_, age) => {
+      const issuer = await startIssuer();
+      const keys = await keysOfAge(issuer, age);
+      const options = { ...issuer.options, keys, timeout: 5_000 };
+      issuer.rotate();
+      answer(issuer, 'jwks', async () => {
+        await sleep(2_600); // More than half of it.
+        return false;
+      });
+      expect(await getUser(await issuer.mint(), options)).toEqual(userOf());
+    },
+  );
 
   test('and its word counts', async () => {
     const issuer = await startIssuer();

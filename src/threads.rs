@@ -53,7 +53,7 @@ fn run(work: &Mutex<Option<impl FnOnce()>>) {
 }
 
 /// There are as many threads as processors, so the event loop has to share one with them, and should come first. Only
-/// Linux has a priority for each thread.
+/// on Linux: there, `setpriority` is about a thread.
 fn lower_priority() {
     #[cfg(target_os = "linux")]
     {

@@ -149,15 +149,26 @@ impl KeyCache {
                     // That fetch may have begun before the issuer had this kid: ask once more.
                     is_retry = true;
                 }
+                // It was given up by callers with less time, just before this one could put that off.
+                Err(error)
+                    if error.code == Code::JwksTimeout
+                        && !is_own
+                        && !is_retry
+                        && clock::now() < deadline =>
+                {
+                    is_retry = true;
+                }
                 Err(error) => {
                     let mut inner = self.lock();
                     let now = clock::now();
                     let fallback = inner.state.fallback(kid, now, limits);
                     // Unless it landed at that very moment.
                     let is_late = inner.flight.as_ref().is_some_and(Flight::is_under_way);
-                    if is_late && inner.state.failures.in_a_row == 0 {
-                        // It may come yet. But others need not wait for it too if they have a fallback, and callers
-                        // without one must be told when to try again.
+                    // It may come yet. But others need not wait for it too if they have a fallback, and callers without
+                    // one must be told when to try again.
+                    if is_late && inner.state.failures.in_a_row > 0 {
+                        inner.state.failures.last_at = now;
+                    } else if is_late {
                         let jitter = fastrand::f64();
                         inner.state.on_failure(error.clone(), millis(timeout), now, jitter);
                         inner.overdue = true;

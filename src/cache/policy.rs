@@ -62,7 +62,7 @@ pub struct State {
 pub struct Failures {
     pub in_a_row: u32,
     pub last: Option<Error>,
-    last_at: Millis,
+    pub last_at: Millis,
     pub retry_at: Millis,
     /// If the last attempt timed out, the time-out that it had.
     timed_out_after: Option<Millis>,

@@ -45,20 +45,25 @@ const JWKS: &str = r#"{"keys":[{"kty":"EC","crv":"P-256","x":"f83OJ3D2xF1Bg8vub9
 
 #[test]
 fn who_waits_in_vain_spares_others_the_wait() {
-    // Connections are taken there, and never answered.
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let cache = KeyCache::of(&format!("http://{}/", listener.local_addr().unwrap()));
-    cache.import(JWKS, clock::unix_now() - 11 * 60_000).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let limits =
         Limits { max_age: Duration::from_mins(10), stale_if_error: Duration::from_hours(1) };
-    for _ in 0..2 {
-        let (deadline, timeout) = (clock::now() + 50, Duration::from_secs(5));
-        let found = runtime.block_on(cache.get(None, limits, deadline, timeout));
+    let (timeout, long_ago) = (Duration::from_secs(5), clock::now() - 61_000);
+    for failed_before in [false, true] {
+        // Connections are taken there, and never answered.
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let cache = KeyCache::of(&format!("http://{}/", listener.local_addr().unwrap()));
+        cache.import(JWKS, clock::unix_now() - 11 * 60_000).unwrap();
+        if failed_before {
+            let error = Error::new(Code::JwksFetchFailed, "down");
+            cache.lock().state.on_failure(error, 0, long_ago, 0.0);
+        }
+        let found = runtime.block_on(cache.get(None, limits, clock::now() + 50, timeout));
         assert_eq!(found.unwrap().keys.len(), 1);
         let Stats { fetches, failures_in_a_row, .. } = cache.stats();
         assert_eq!((fetches, failures_in_a_row), (1, 1));
-        assert!(cache.lock().overdue);
+        assert_eq!(cache.lock().overdue, !failed_before);
+        assert!(cache.cached(None, limits, timeout).is_some());
     }
 }
 

@@ -213,10 +213,10 @@ impl Client {
         } else {
             let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
             let deadline = if keys_decide() { call.deadline } else { half_time };
-            let verified = self.verify(token, Call { deadline, ..call }).await;
-            match verified {
-                // Stale keys are usable once a fetch has failed. Then there is no API to leave the time for.
-                Err(error) if error.code.party() == Party::Service && keys_decide() => {
+            let may_go_on = |error: &Error| error.code.party() == Party::Service && keys_decide();
+            match self.verify(token, Call { deadline, ..call }).await {
+                // Stale keys are usable once a fetch has failed. Then no time need be left for the API.
+                Err(error) if deadline < call.deadline && may_go_on(&error) => {
                     self.verify(token, call).await
                 }
                 verified => verified,

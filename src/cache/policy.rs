@@ -58,7 +58,7 @@ pub struct State {
 }
 
 /// The failed attempts since the last answer.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Failures {
     pub in_a_row: u32,
     pub last: Option<Error>,
@@ -120,14 +120,13 @@ impl State {
                 Action::Use(snapshot)
             };
         }
-        if fetching || self.budget.has_one(now) {
+        // A fetch that is due in any case is no cost of this kid. After a failure one is, once its pause is over, for the
+        // issuer may have this key by now.
+        let is_due = refresh_ahead || self.failures.last.is_some();
+        if fetching || is_due || self.budget.has_one(now) {
             return self.wait_fail_or_fetch(fetching, held_back);
         }
-        match &self.failures.last {
-            // The issuer may have this key by now.
-            Some(error) => Action::Fail(error.clone()),
-            None => Action::Use(snapshot),
-        }
+        Action::Use(snapshot)
     }
 
     fn wait_fail_or_fetch(&self, fetching: bool, held_back: bool) -> Action {

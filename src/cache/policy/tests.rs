@@ -211,6 +211,19 @@ fn answers_beyond_the_budget_are_no_debt() {
 }
 
 #[test]
+fn a_refresh_that_is_due_needs_no_budget() {
+    let mut state = warm(&["a"]);
+    let due = 8 * MINUTE;
+    for kid in ["x", "y"] {
+        state.on_answer(snapshot(&["a"], 0), Some(kid), due - 1);
+    }
+    decides(&state, "b", due - 1, LIMITS, "use");
+    decides(&state, "b", due, LIMITS, "fetch");
+    state.on_answer(snapshot(&["a"], due), Some("z"), due);
+    decides(&state, "b", due, LIMITS, "use");
+}
+
+#[test]
 fn what_is_left_of_the_time_to_the_next_fetch_is_kept() {
     let mut state = warm(&["a"]);
     let begin = 10 * SECOND;
@@ -333,8 +346,10 @@ fn while_the_issuer_is_down_an_unknown_kid_is_nobodys_fault() {
     state.on_answer(snapshot(&["a"], 300), Some("x"), 300);
     state.on_answer(snapshot(&["a"], 301), Some("y"), 301);
     state.on_failure(down(), 0, 302, 0.0);
-    decides(&state, "b", 600, LIMITS, "fail"); // the budget is spent
-    decides(&state, "a", 600, LIMITS, "use");
+    // The budget is spent, but the attempt after a failure is due in any case.
+    decides(&state, "b", 302 + 249, LIMITS, "fail");
+    decides(&state, "b", 302 + 250, LIMITS, "fetch");
+    decides(&state, "a", 302 + 250, LIMITS, "use");
 }
 
 #[test]

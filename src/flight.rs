@@ -20,6 +20,9 @@ pub struct Flight<T> {
 #[derive(Clone)]
 pub struct Deadline(Arc<AtomicI64>);
 
+/// What a deadline becomes when it has passed. From then on, it cannot be put off.
+const PASSED: Millis = 0;
+
 impl Deadline {
     pub fn at(deadline: Millis) -> Self {
         Self(Arc::new(AtomicI64::new(deadline)))
@@ -29,11 +32,20 @@ impl Deadline {
         clock::left(self.0.load(Ordering::Relaxed))
     }
 
+    /// Makes it no earlier than `at`; false if it has passed.
+    fn put_off(&self, at: Millis) -> bool {
+        let later = |deadline: Millis| (deadline != PASSED).then(|| deadline.max(at));
+        self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later).is_ok()
+    }
+
     /// Resolves when it has passed, even if it is put off meanwhile.
     async fn passed(&self) {
         loop {
-            let left = self.left();
-            if left.is_zero() {
+            let deadline = self.0.load(Ordering::Relaxed);
+            let left = clock::left(deadline);
+            let swap =
+                || self.0.compare_exchange(deadline, PASSED, Ordering::Relaxed, Ordering::Relaxed);
+            if left.is_zero() && swap().is_ok() {
                 return;
             }
             sleep(left).await;
@@ -69,13 +81,19 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         self.outcome.borrow().is_none() && self.outcome.has_changed().is_ok()
     }
 
-    /// Waits until `deadline`. The flight may take the caller's whole `timeout`, counted from its own beginning.
-    pub async fn join(&self, deadline: Millis, timeout: Duration, late: Error) -> Result<T> {
-        self.until.0.fetch_max(self.began + millis(timeout), Ordering::Relaxed);
+    /// Waits until `deadline`. The flight may take the caller's whole `timeout`, counted from its own beginning. `None`
+    /// if it was given up just before, by callers with less time.
+    pub async fn join(
+        &self,
+        deadline: Millis,
+        timeout: Duration,
+        late: Error,
+    ) -> Option<Result<T>> {
+        let may_last = self.until.put_off(self.began + millis(timeout));
         let mut outcome = self.outcome.clone();
         match time::timeout(clock::left(deadline), outcome.wait_for(Option::is_some)).await {
-            Ok(Ok(landed)) => landed.clone().unwrap_or(Err(late)),
-            _lost_or_elapsed => Err(late),
+            Ok(Ok(landed)) => may_last.then(|| landed.clone().unwrap_or(Err(late))),
+            _lost_or_elapsed => Some(Err(late)),
         }
     }
 }
@@ -119,7 +137,7 @@ mod tests {
                 flight.join(deadline, LONG, late()),
                 flight.join(deadline, LONG, late())
             );
-            assert_eq!((a, b), (Ok(7), Ok(7)));
+            assert_eq!((a, b), (Some(Ok(7)), Some(Ok(7))));
             assert!(!flight.is_under_way());
         });
     }
@@ -130,10 +148,10 @@ mod tests {
             let (answer, answered) = tokio::sync::oneshot::channel();
             let work = |_| async move { Ok(answered.await.unwrap()) };
             let flight = Flight::launch(LONG, work, late(), |result| result);
-            assert_eq!(flight.join(clock::now() + 10, LONG, late()).await, Err(late()));
+            assert_eq!(flight.join(clock::now() + 10, LONG, late()).await, Some(Err(late())));
             assert!(flight.is_under_way());
             answer.send(7).unwrap();
-            assert_eq!(flight.join(clock::now() + 5_000, LONG, late()).await, Ok(7));
+            assert_eq!(flight.join(clock::now() + 5_000, LONG, late()).await, Some(Ok(7)));
         });
     }
 
@@ -141,7 +159,7 @@ mod tests {
     fn who_has_more_time_puts_the_end_off() {
         run(async {
             let flight = launch(SHORT, 3 * SHORT);
-            assert_eq!(flight.join(clock::now() + 5_000, LONG, late()).await, Ok(7));
+            assert_eq!(flight.join(clock::now() + 5_000, LONG, late()).await, Some(Ok(7)));
         });
     }
 
@@ -153,7 +171,18 @@ mod tests {
             let before = end();
             sleep(SHORT / 2).await;
             let joined = flight.join(clock::now() + 5_000, SHORT, late()).await;
-            assert_eq!((joined, end()), (Err(late()), before));
+            assert_eq!((joined, before, end()), (Some(Err(late())), flight.began + 50, PASSED));
+        });
+    }
+
+    #[test]
+    fn what_was_given_up_is_no_outcome_for_who_has_more_time() {
+        run(async {
+            let flight = launch(SHORT, LONG);
+            let deadline = clock::now() + 5_000;
+            // `land` may take a while after that.
+            flight.until.passed().await;
+            assert_eq!(flight.join(deadline, LONG, late()).await, None);
         });
     }
 

@@ -5,6 +5,7 @@ mod observers;
 mod policy;
 
 use std::collections::HashMap;
+use std::mem::replace;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -38,8 +39,8 @@ struct Inner {
     flight: Option<Flight<Arc<Snapshot>>>,
     fetches: u64,
     failed_fetches: u64,
-    /// Whether the fetch under way was counted as a failure already, when a caller's time-out was over.
-    overdue: bool,
+    /// If the fetch under way was counted as a failure already, when a caller's time-out was over: the failures before.
+    overdue: Option<Failures>,
     /// When the last fetch ended, by the wall clock.
     unix_last_fetch_at: Option<Millis>,
 }
@@ -141,7 +142,9 @@ impl KeyCache {
                 }
             };
             match flight.join(deadline, timeout, late(&self.url)).await {
-                Ok(snapshot) => {
+                // Callers with less time gave it up, just before this one could put that off.
+                None => {}
+                Some(Ok(snapshot)) => {
                     let is_found = kid.is_none_or(|kid| snapshot.keys.has_kid(kid));
                     if is_found || is_own || is_retry {
                         return Ok(snapshot);
@@ -149,16 +152,7 @@ impl KeyCache {
                     // That fetch may have begun before the issuer had this kid: ask once more.
                     is_retry = true;
                 }
-                // It was given up by callers with less time, just before this one could put that off.
-                Err(error)
-                    if error.code == Code::JwksTimeout
-                        && !is_own
-                        && !is_retry
-                        && clock::now() < deadline =>
-                {
-                    is_retry = true;
-                }
-                Err(error) => {
+                Some(Err(error)) => {
                     let mut inner = self.lock();
                     let now = clock::now();
                     let fallback = inner.state.fallback(kid, now, limits);
@@ -166,12 +160,12 @@ impl KeyCache {
                     let is_late = inner.flight.as_ref().is_some_and(Flight::is_under_way);
                     // It may come yet. But others need not wait for it too if they have a fallback, and callers without
                     // one must be told when to try again.
-                    if is_late && inner.state.failures.in_a_row > 0 {
+                    if is_late && inner.overdue.is_some() {
                         inner.state.failures.last_at = now;
                     } else if is_late {
+                        inner.overdue = Some(inner.state.failures.clone());
                         let jitter = fastrand::f64();
                         inner.state.on_failure(error.clone(), millis(timeout), now, jitter);
-                        inner.overdue = true;
                     }
                     return fallback.ok_or(error);
                 }
@@ -186,7 +180,6 @@ impl KeyCache {
         timeout: Duration,
     ) -> Flight<Arc<Snapshot>> {
         inner.fetches += 1;
-        inner.overdue = false;
         let base = inner.state.snapshot.clone();
         let etag = base.as_ref().and_then(|snapshot| snapshot.etag.clone());
 
@@ -213,6 +206,7 @@ impl KeyCache {
         let result = result.and_then(|answer| snapshot(answer, base, now));
         let mut inner = self.lock();
         inner.flight = None;
+        let overdue = inner.overdue.take();
         inner.unix_last_fetch_at = Some(clock::unix_now());
         let outcome = match &result {
             Ok(snapshot) => {
@@ -222,14 +216,11 @@ impl KeyCache {
             }
             Err(error) => {
                 inner.failed_fetches += 1;
-                let told = inner.state.failures.retry_at;
-                if inner.overdue {
-                    // One fetch must not count as two failures.
-                    inner.state.failures = Failures::default();
-                }
+                // One fetch must not count as two failures.
+                let counted = overdue.map(|before| replace(&mut inner.state.failures, before));
                 inner.state.on_failure(error.clone(), now - began, now, fastrand::f64());
-                if inner.overdue && told > now {
-                    // Callers were told to try again then.
+                // Callers were told to try again then.
+                if let Some(told) = counted.map(|it| it.retry_at).filter(|&told| told > now) {
                     inner.state.failures.retry_at = told;
                 }
                 Outcome::Failed {

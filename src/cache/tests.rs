@@ -60,9 +60,11 @@ fn who_waits_in_vain_spares_others_the_wait() {
         }
         let found = runtime.block_on(cache.get(None, limits, clock::now() + 50, timeout));
         assert_eq!(found.unwrap().keys.len(), 1);
-        let Stats { fetches, failures_in_a_row, .. } = cache.stats();
-        assert_eq!((fetches, failures_in_a_row), (1, 1));
-        assert_eq!(cache.lock().overdue, !failed_before);
+        let Stats { fetches, failures_in_a_row, next_attempt_in, last_error, .. } = cache.stats();
+        let failures = 1 + u32::from(failed_before);
+        assert_eq!((fetches, failures_in_a_row), (1, failures));
+        assert_eq!(last_error, Some(Code::JwksTimeout));
+        assert!(next_attempt_in > Some(100));
         assert!(cache.cached(None, limits, timeout).is_some());
     }
 }
@@ -71,10 +73,16 @@ fn who_waits_in_vain_spares_others_the_wait() {
 fn a_fetch_that_is_late_and_then_fails_is_one_failure() {
     let cache = KeyCache::of("http://localhost/late");
     let error = || Error::new(Code::JwksTimeout, "late");
-    for (overdue, failures) in [(false, 1), (true, 1), (false, 2)] {
-        cache.lock().overdue = overdue;
+    for (is_late, failures) in [(false, 1), (true, 2), (true, 3), (false, 4)] {
+        let told = is_late.then(|| {
+            let mut inner = cache.lock();
+            inner.overdue = Some(inner.state.failures.clone());
+            inner.state.on_failure(error(), 0, clock::now() + 60_000, 0.0);
+            inner.state.failures.retry_at
+        });
         assert!(cache.land(Err(error()), None, None, clock::now()).is_err());
         assert_eq!(cache.stats().failures_in_a_row, failures);
+        assert!(told.is_none_or(|told| cache.lock().state.failures.retry_at == told));
     }
-    assert_eq!(cache.stats().failed_fetches, 3);
+    assert_eq!(cache.stats().failed_fetches, 4);
 }

@@ -107,12 +107,17 @@ pub async fn current_user(
         Sharing::Kept(max_age) => max_age,
     };
     let question = Question { users: Arc::clone(users), token: token.into() };
-    let left = clock::left(deadline);
-    let kept = match SHARED.source(question, max_age, left) {
-        Source::Kept(kept) => kept,
-        Source::Flight(flight) => flight.join(deadline, left, late(users)).await?,
-    };
-    Ok(kept.user)
+    loop {
+        let left = clock::left(deadline);
+        let kept = match SHARED.source(question.clone(), max_age, left) {
+            Source::Kept(kept) => Ok(kept),
+            Source::Flight(flight) => match flight.join(deadline, left, late(users)).await {
+                Some(landed) => landed,
+                None => continue,
+            },
+        };
+        return kept.map(|kept| kept.user);
+    }
 }
 
 /// Of all answers that are shared in this process; to join one that is under way counts as a hit.

@@ -57,6 +57,47 @@ describe('many calls at once', () => {
     expect(codes).toEqual(calls.map(([, code]) => code));
   });
 
+  test('are checked on other threads, but for the first few requests of a turn', async () => {
+    const issuer = await startIssuer();
+    const client = new StackAuth({ ...issuer.options, tokenCacheBytes: 0 });
+    await client.warmUp();
+    const token = await issuer.mint();
+    for (const [requests, inPlace] of [
+      [20, 4],
+      [4, 4],
+      [1, 1],
+    ] as const) {
+      let settled = 0;
+      // Each is a callback of its own, all in one turn, in which nothing can come from another thread.
+      const calls = times(requests, () =>
+        new Promise<void>(setImmediate)
+          .then(() => client.verifyJwt(token))
+          .then(() => {
+            settled += 1;
+          }),
+      );
+      await new Promise<void>(setImmediate);
+      expect(settled).toBe(inPlace);
+      await Promise.all(calls);
+      await new Promise<void>(setImmediate);
+    }
+  });
+
+  test('stay on this thread where each is awaited before the next', async () => {
+    const issuer = await startIssuer();
+    const client = new StackAuth({ ...issuer.options, tokenCacheBytes: 0 });
+    await client.warmUp();
+    const token = await issuer.mint();
+    let turns = 0;
+    setImmediate(() => {
+      turns += 1;
+    });
+    for (let call = 0; call < 20; call += 1) {
+      await client.verifyJwt(token);
+    }
+    expect(turns).toBe(0);
+  });
+
   test('wait for keys together with others that need not', async () => {
     const [warm, cold] = [await startIssuer(), await startIssuer()];
     const client = new StackAuth(warm.options);

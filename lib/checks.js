@@ -1,6 +1,8 @@
 'use strict';
 
 const { availableParallelism } = require('node:os');
+const { nextTick } = require('node:process');
+const { setImmediate } = require('node:timers');
 
 const { Batch } = require('../binding.js');
 const { verifiedOf } = require('./verified.js');
@@ -17,12 +19,16 @@ const { verifiedOf } = require('./verified.js');
  */
 
 // Where signatures are checked. A lone one is checked in place, since a hop to another thread and back takes longer
-// than it saves. From the second one that is under way at the same time, they are gathered until the microtasks that
-// are queued already have run, and then go to other threads in chunks.
+// than it saves, and so are the first few that come in callbacks of their own, as requests do. Others are gathered until
+// the microtasks that are queued already have run, and then go to other threads in chunks.
 
 const THREADS = availableParallelism();
 /** Enough to make the hop cheap, and few enough not to delay the next chunk for long. */
 const CHUNK = 24;
+/** So many chunks keep the threads busy; checks that come meanwhile go together, when one of them is done. */
+const ENOUGH_CHUNKS = 2 * THREADS;
+/** Callbacks of one turn of the event loop that may check in place: four in a row are done as soon as on threads. */
+const CALLBACKS_IN_PLACE = 4;
 /** As in src/binding/batch.rs. */
 const IN_PLACE = 0;
 const KEYLESS = 0;
@@ -31,9 +37,12 @@ const batch = new Batch();
 /** @type {Array<{ ticket: number, resolve: (outcome: Outcome | Promise<never>) => void }>} */
 let waiting = [];
 let tickets = 0;
-/** Checks made in place since the last turn, gathered, or on other threads. */
+/** Checks made in place since the microtasks last ran, gathered, or on other threads. */
 let underWay = 0;
 let chunksUnderWay = 0;
+/** Whether a check was made in place in this callback; and in how many earlier ones of this turn. */
+let isCounted = false;
+let callbacksInPlace = 0;
 
 const checks = {
   IN_PLACE,
@@ -43,7 +52,7 @@ const checks = {
 
   /** A ticket to put a check into the batch under, or `IN_PLACE` if it is alone. */
   ticket() {
-    if (underWay === 0) {
+    if (underWay === 0 && callbacksInPlace < CALLBACKS_IN_PLACE) {
       return IN_PLACE;
     }
     tickets += 1;
@@ -54,6 +63,10 @@ const checks = {
   countInPlace() {
     resolved.then(leave);
     underWay += 1;
+    if (!isCounted) {
+      nextTick(endCallback);
+      isCounted = true;
+    }
   },
 
   /**
@@ -65,7 +78,7 @@ const checks = {
    */
   gathered(ticket) {
     return new Promise((resolve) => {
-      if (waiting.length === 0) {
+      if (waiting.length % CHUNK === 0) {
         resolved.then(sendAll);
       }
       waiting.push({ ticket, resolve });
@@ -79,8 +92,24 @@ const leave = () => {
   underWay -= 1;
 };
 
+/** While callers await one check after the other, no tick comes between. */
+function endCallback() {
+  isCounted = false;
+  callbacksInPlace += 1;
+  if (callbacksInPlace === 1) {
+    setImmediate(endTurn);
+  }
+}
+
+function endTurn() {
+  callbacksInPlace = 0;
+}
+
 /** In chunks of equal size, and at least one for each idle thread. */
 function sendAll() {
+  if (waiting.length < CHUNK && chunksUnderWay >= ENOUGH_CHUNKS) {
+    return;
+  }
   const all = waiting;
   waiting = [];
   const chunks = Math.max(THREADS - chunksUnderWay, Math.ceil(all.length / CHUNK));
@@ -112,6 +141,7 @@ async function send(chunk) {
   } finally {
     chunksUnderWay -= 1;
     underWay -= chunk.length;
+    resolved.then(sendAll);
   }
 }
 

@@ -137,7 +137,10 @@ function verify(bound, caller, accessToken) {
   if (typeof verdict === 'string') {
     return parseVerified(verdict);
   }
-  throw new StackAuthError(/** @type {Failure} */ (verdict), siteOf(caller));
+  const error = new StackAuthError(/** @type {Failure} */ (verdict));
+  // It is formatted only where somebody reads it.
+  Error.captureStackTrace(error, caller);
+  throw error;
 }
 
 /**

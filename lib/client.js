@@ -92,7 +92,14 @@ class StackAuth {
     if (perCall === undefined) {
       return this.#bound;
     }
-    return bind(readOptions(entriesOf(perCall), this.#options));
+    const entries = entriesOf(perCall);
+    const options = readOptions(entries, this.#options);
+    // To the native client, these make no difference.
+    if (entries.every(([name]) => name === 'currentDate' || name === 'signal')) {
+      const { currentDate, signal } = options;
+      return { ...this.#bound, currentDate, signal };
+    }
+    return bind(options);
   }
 }
 

@@ -1,11 +1,11 @@
 import { accessTokenFrom, StackAuthError, verifyJwt } from 'stack-auth-native';
 
-export const runtime = 'nodejs'; // the edge runtime has no native addons
-
 // The function and not a client, which would want the environment at build time already.
 export async function GET(request: Request) {
+  // Outside of `try`: at build time, Next.js throws here what only Next.js should catch.
+  const { headers } = request;
   try {
-    const accessToken = accessTokenFrom(request);
+    const accessToken = accessTokenFrom(headers);
     if (accessToken === undefined) {
       return new Response(null, {
         status: 401,
@@ -17,7 +17,6 @@ export async function GET(request: Request) {
   } catch (error) {
     if (!(error instanceof StackAuthError)) throw error;
     if (error.status >= 500) console.error(error); // ours to mend, not the caller's
-    const { status, headers, code } = error;
-    return Response.json({ error: code }, { status, headers });
+    return Response.json({ error: error.code }, { status: error.status, headers: error.headers });
   }
 }

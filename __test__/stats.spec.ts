@@ -108,6 +108,8 @@ test('a cache tells of its hits, its misses and its size', async () => {
   expect(tokenCache.bytes).toBeGreaterThan(tokens.join('').length);
   expect(tokenCache.maxBytes).toBeGreaterThan(0.9 * tokenCacheBytes);
   expect(tokenCache.maxBytes).toBeLessThanOrEqual(tokenCacheBytes);
+  // As index.d.ts says of the default.
+  expect((2 * 16_777_216) / tokenCache.bytes).toBeGreaterThan(6_500);
 
   const off = new StackAuth({ ...issuer.options, tokenCacheBytes: 0 });
   await off.verifyJwt(tokens[0]);

@@ -47,4 +47,5 @@ app.get('/', (request, response) => {
   response.json({ id: request.auth?.userId ?? response.locals.userId ?? NOBODY });
 });
 const server = app.listen(0, '127.0.0.1', () => process.send?.(server.address().port));
+process.on('message', () => process.send?.(performance.eventLoopUtilization().active));
 process.on('disconnect', () => process.exit());

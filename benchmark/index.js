@@ -25,7 +25,7 @@ const after = await bareSignatureCheck();
 const bare = Math.min(before.alone, after.alone);
 const bareTogether = Math.min(before.together, after.together);
 const { ask, listened, unheard } = await channels(issuer);
-const express = await expressServers(issuer);
+const { express, expressBusy } = await expressServers(issuer);
 const user = await currentUser(issuer);
 const { load, resident } = await footprint(issuer);
 const { projects, tokens, memory, threads } = await growth();
@@ -47,6 +47,7 @@ const rows = [
     { 'without authentication': 0.93, jose: 1.5 },
     express['only a header read'],
   ),
+  times('Express, new tokens, event loop busy, µs a request', expressBusy, { jose: 1 }),
   times('getUser, 32 in flight, µs', user, { 'fetch of Node': 1.2, 'fetch of undici': 1.2 }),
   times('resident memory above bare Node, MiB', resident, { jose: 1 }),
   times('require(), ms', load, {}),

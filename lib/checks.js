@@ -78,7 +78,7 @@ const checks = {
    */
   gathered(ticket) {
     return new Promise((resolve) => {
-      if (waiting.length % CHUNK === 0) {
+      if (waiting.length === 0 || waiting.length === CHUNK - 1) {
         resolved.then(sendAll);
       }
       waiting.push({ ticket, resolve });
@@ -97,7 +97,8 @@ function endCallback() {
   isCounted = false;
   callbacksInPlace += 1;
   if (callbacksInPlace === 1) {
-    setImmediate(endTurn);
+    // A reference would keep a process that verifies `beforeExit` alive for ever. Some stand-ins for it return none.
+    setImmediate(endTurn).unref?.();
   }
 }
 

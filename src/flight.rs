@@ -81,8 +81,12 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         self.outcome.borrow().is_none() && self.outcome.has_changed().is_ok()
     }
 
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.outcome.same_channel(&other.outcome)
+    }
+
     /// Waits until `deadline`. The flight may take the caller's whole `timeout`, counted from its own beginning. `None`
-    /// if it was given up just before, by callers with less time.
+    /// if callers with less time gave it up just before, and this one has time left for another.
     pub async fn join(
         &self,
         deadline: Millis,
@@ -92,7 +96,8 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         let may_last = self.until.put_off(self.began + millis(timeout));
         let mut outcome = self.outcome.clone();
         match time::timeout(clock::left(deadline), outcome.wait_for(Option::is_some)).await {
-            Ok(Ok(landed)) => may_last.then(|| landed.clone().unwrap_or(Err(late))),
+            Ok(Ok(_)) if !may_last && !clock::left(deadline).is_zero() => None,
+            Ok(Ok(landed)) => Some(landed.clone().unwrap_or(Err(late))),
             _lost_or_elapsed => Some(Err(late)),
         }
     }
@@ -183,6 +188,7 @@ mod tests {
             // `land` may take a while after that.
             flight.until.passed().await;
             assert_eq!(flight.join(deadline, LONG, late()).await, None);
+            assert_eq!(flight.join(clock::now(), LONG, late()).await, Some(Err(late())));
         });
     }
 

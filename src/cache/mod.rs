@@ -36,13 +36,18 @@ pub struct KeyCache {
 #[derive(Default)]
 struct Inner {
     state: State,
-    flight: Option<Flight<Arc<Snapshot>>>,
+    fetch: Option<Fetch>,
     fetches: u64,
     failed_fetches: u64,
-    /// If the fetch under way was counted as a failure already, when a caller's time-out was over: the failures before.
-    overdue: Option<Failures>,
     /// When the last fetch ended, by the wall clock.
     unix_last_fetch_at: Option<Millis>,
+}
+
+/// The fetch under way.
+struct Fetch {
+    flight: Flight<Arc<Snapshot>>,
+    /// If it was counted as a failure already, when a caller's time-out was over: the failures before.
+    overdue: Option<Failures>,
 }
 
 /// What an operator may want to know of one key set.
@@ -128,21 +133,20 @@ impl KeyCache {
         loop {
             let (flight, is_own) = {
                 let mut inner = self.lock();
-                match (inner.decide(kid, timeout, limits), &inner.flight) {
+                match (inner.decide(kid, timeout, limits), &inner.fetch) {
                     (Action::Use(snapshot), _) => return Ok(snapshot),
                     (Action::Fail(error), _) => return Err(error),
                     (Action::UseAndRefresh(snapshot), _) => {
                         self.launch(&mut inner, kid, timeout);
                         return Ok(snapshot);
                     }
-                    (Action::Wait, Some(flight)) => (flight.clone(), false),
+                    (Action::Wait, Some(fetch)) => (fetch.flight.clone(), false),
                     (Action::Wait | Action::Fetch, _) => {
                         (self.launch(&mut inner, kid, timeout), true)
                     }
                 }
             };
             match flight.join(deadline, timeout, late(&self.url)).await {
-                // Callers with less time gave it up, just before this one could put that off.
                 None => {}
                 Some(Ok(snapshot)) => {
                     let is_found = kid.is_none_or(|kid| snapshot.keys.has_kid(kid));
@@ -154,19 +158,8 @@ impl KeyCache {
                 }
                 Some(Err(error)) => {
                     let mut inner = self.lock();
-                    let now = clock::now();
-                    let fallback = inner.state.fallback(kid, now, limits);
-                    // Unless it landed at that very moment.
-                    let is_late = inner.flight.as_ref().is_some_and(Flight::is_under_way);
-                    // It may come yet. But others need not wait for it too if they have a fallback, and callers without
-                    // one must be told when to try again.
-                    if is_late && inner.overdue.is_some() {
-                        inner.state.failures.last_at = now;
-                    } else if is_late {
-                        inner.overdue = Some(inner.state.failures.clone());
-                        let jitter = fastrand::f64();
-                        inner.state.on_failure(error.clone(), millis(timeout), now, jitter);
-                    }
+                    let fallback = inner.state.fallback(kid, clock::now(), limits);
+                    inner.count_if_late(&flight, &error, timeout);
                     return fallback.ok_or(error);
                 }
             }
@@ -191,7 +184,7 @@ impl KeyCache {
             cache.land(result, base.as_deref(), kid.as_deref(), began)
         };
         let flight = Flight::launch(timeout, work, late(&self.url), land);
-        inner.flight = Some(flight.clone());
+        inner.fetch = Some(Fetch { flight: flight.clone(), overdue: None });
         flight
     }
 
@@ -205,8 +198,7 @@ impl KeyCache {
         let now = clock::now();
         let result = result.and_then(|answer| snapshot(answer, base, now));
         let mut inner = self.lock();
-        inner.flight = None;
-        let overdue = inner.overdue.take();
+        let overdue = inner.fetch.take().and_then(|fetch| fetch.overdue);
         inner.unix_last_fetch_at = Some(clock::unix_now());
         let outcome = match &result {
             Ok(snapshot) => {
@@ -290,9 +282,25 @@ impl KeyCache {
 
 impl Inner {
     fn decide(&self, kid: Option<&str>, timeout: Duration, limits: Limits) -> Action {
-        let fetching = self.flight.as_ref().is_some_and(Flight::is_under_way);
+        let fetching = self.fetch.as_ref().is_some_and(|fetch| fetch.flight.is_under_way());
         let timeout = millis(timeout.min(MAX_ATTEMPT));
         self.state.decide(kid, clock::now(), timeout, limits, fetching)
+    }
+
+    /// A caller waited for that flight in vain. If it is still under way, it may come yet. But others need not wait for
+    /// it too if they have a fallback, and callers without one must be told when to try again.
+    fn count_if_late(&mut self, flight: &Flight<Arc<Snapshot>>, error: &Error, timeout: Duration) {
+        let Some(fetch) = self.fetch.as_mut().filter(|fetch| fetch.flight.is_same(flight)) else {
+            return;
+        };
+        let (now, failures) = (clock::now(), &mut self.state.failures);
+        if fetch.overdue.is_some() && failures.retry_at > now {
+            failures.last_at = now;
+            return;
+        }
+        // It counts once, however many wait for it.
+        *failures = fetch.overdue.get_or_insert_with(|| failures.clone()).clone();
+        self.state.on_failure(error.clone(), millis(timeout), now, fastrand::f64());
     }
 }
 

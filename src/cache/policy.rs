@@ -120,10 +120,10 @@ impl State {
                 Action::Use(snapshot)
             };
         }
-        // A fetch that is due in any case is no cost of this kid. After a failure one is, once its pause is over, for the
-        // issuer may have this key by now.
-        let is_due = refresh_ahead || self.failures.last.is_some();
-        if fetching || is_due || self.budget.has_one(now) {
+        // A fetch that others need as well is no cost of this kid. After a failure one is needed, once the pause is over,
+        // for the issuer may have this key by now.
+        let is_needed = refresh_ahead || self.failures.last.is_some();
+        if fetching || is_needed || self.budget.has_one(now) {
             return self.wait_fail_or_fetch(fetching, held_back);
         }
         Action::Use(snapshot)

@@ -71,18 +71,52 @@ fn who_waits_in_vain_spares_others_the_wait() {
 
 #[test]
 fn a_fetch_that_is_late_and_then_fails_is_one_failure() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let timeout = Duration::from_secs(5);
+    let launch = || async {
+        let pending = |_| std::future::pending::<Result<Answer>>();
+        Flight::launch(timeout, pending, late("late"), |_| Err(late("late")))
+    };
+    let [flight, other] = [runtime.block_on(launch()), runtime.block_on(launch())];
     let cache = KeyCache::of("http://localhost/late");
     let error = || Error::new(Code::JwksTimeout, "late");
     for (is_late, failures) in [(false, 1), (true, 2), (true, 3), (false, 4)] {
+        let mut inner = cache.lock();
+        inner.fetch = Some(Fetch { flight: flight.clone(), overdue: None });
+        inner.count_if_late(&other, &error(), timeout);
+        assert_eq!(inner.state.failures.in_a_row + 1, failures);
         let told = is_late.then(|| {
-            let mut inner = cache.lock();
-            inner.overdue = Some(inner.state.failures.clone());
-            inner.state.on_failure(error(), 0, clock::now() + 60_000, 0.0);
+            inner.count_if_late(&flight, &error(), timeout);
+            let told = inner.state.failures.retry_at;
+            inner.count_if_late(&flight, &error(), timeout);
+            assert_eq!(inner.state.failures.retry_at, told);
+            // The pause is over, and it is still under way.
+            inner.state.failures.retry_at = clock::now();
+            inner.count_if_late(&flight, &error(), timeout);
+            assert_eq!(inner.state.failures.in_a_row, failures);
             inner.state.failures.retry_at
         });
+        drop(inner);
+        assert!(told.is_none_or(|told| told > clock::now()));
         assert!(cache.land(Err(error()), None, None, clock::now()).is_err());
         assert_eq!(cache.stats().failures_in_a_row, failures);
         assert!(told.is_none_or(|told| cache.lock().state.failures.retry_at == told));
     }
     assert_eq!(cache.stats().failed_fetches, 4);
+}
+
+#[test]
+fn a_fetch_whose_runtime_is_gone_leaves_nothing_to_the_next() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let cache = KeyCache::of(&format!("http://{}/", listener.local_addr().unwrap()));
+    let limits =
+        Limits { max_age: Duration::from_mins(10), stale_if_error: Duration::from_hours(1) };
+    for failures in 1..4 {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let timeout = Duration::from_secs(5);
+        let found = runtime.block_on(cache.get(None, limits, clock::now() + 50, timeout));
+        assert!(found.is_err());
+        assert_eq!(cache.stats().failures_in_a_row, failures);
+        cache.lock().state.failures.retry_at = clock::now();
+    }
 }

@@ -50,7 +50,7 @@ const checks = {
   /** The native check, by any client of this thread. What is to be gathered goes into the batch. */
   verify: batch.verifier(),
 
-  /** A ticket to put a check into the batch under, or `IN_PLACE` if it is alone. */
+  /** A ticket to put a check into the batch under; or `IN_PLACE` if it is alone, or among the first few of a turn. */
   ticket() {
     if (underWay === 0 && callbacksInPlace < CALLBACKS_IN_PLACE) {
       return IN_PLACE;

@@ -142,6 +142,20 @@ describe('where no keys are to be had, the API is asked all the same', () => {
     },
   );
 
+  test.each<[jwks: number, stackCode: string, code: string]>([
+    [404, 'INVALID_PROJECT_FOR_ACCESS_TOKEN', 'ERR_CONFIG'],
+    // The client gets a new token first.
+    [404, 'ACCESS_TOKEN_EXPIRED', 'ERR_USER_UNAUTHENTICATED'],
+    [503, 'INVALID_PROJECT_FOR_ACCESS_TOKEN', 'ERR_USER_UNAUTHENTICATED'],
+  ])('and after %d for JWKS, its %s is an %s', async (jwks, stackCode, code) => {
+    const issuer = await startIssuer();
+    answer(issuer, '/', (request, response) => {
+      const isAboutUser = request.url?.endsWith('users/me');
+      response.writeHead(isAboutUser ? 401 : jwks, { 'x-stack-known-error': stackCode }).end();
+    });
+    expect(await failure(getUser(await issuer.mint(), issuer.options))).toMatchObject({ code });
+  });
+
   test('but not where keys are at hand and the token has none of them', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();

@@ -104,6 +104,16 @@ describe('exported keys', () => {
     expect(issuer.jwksRequests).toBe(1);
   });
 
+  test('of the same age are the latest, if they are others', async () => {
+    const issuer = await startIssuer();
+    const { jwks, uat } = await keysOfAge(issuer, 0);
+    await verifyJwt(await issuer.mint(), { ...issuer.options, keys: { jwks, uat } });
+    issuer.rotate({ withdraw: true });
+    const keys = { jwks: (await keysOfAge(issuer, 0)).jwks, uat };
+    await verifyJwt(await issuer.mint(), { ...issuer.options, keys });
+    expect(issuer.requests).toEqual([]);
+  });
+
   test.each([-1e308, -1, 9e15, 1e308])('of a time of %s do no harm', async (uat) => {
     const issuer = await startIssuer();
     const { jwks } = await keysOfAge(issuer, 0);

@@ -12,7 +12,7 @@ use crate::jwt::{UnverifiedJwt, VerifiedJwt};
 use crate::project::UserType;
 use crate::remembered::Remembered;
 use crate::token::Kid;
-use crate::users::answer::require_user;
+use crate::users::answer::{is_about_project, require_user};
 use crate::users::{self, Sharing};
 
 /// Options that were checked once, and the caches that they name.
@@ -223,21 +223,30 @@ impl Client {
             }
             .map(drop)
         };
-        let is_verified = verified.is_ok();
-        let max_age = self.config.user_max_age;
-        let sharing = match verified {
-            Err(error) if error.code.party() == Party::Caller => return Err(error),
-            Err(error) if keys_decide() => return Err(error),
-            _ if max_age.is_zero() => Sharing::None,
-            Ok(()) => Sharing::Kept(max_age),
-            // The token was not verified, and may have expired since an answer was kept.
-            Err(_) => Sharing::UnderWay,
+        let unverified = match verified {
+            Err(error) if error.code.party() == Party::Caller || keys_decide() => return Err(error),
+            verified => verified.err(),
         };
-        let user = users::current_user(users, token, sharing, call.deadline).await?;
-        if !is_verified {
-            require_user(&user, token).map_err(|error| error.asked_at(&users.url))?;
+        let max_age = self.config.user_max_age;
+        let sharing = match &unverified {
+            _ if max_age.is_zero() => Sharing::None,
+            None => Sharing::Kept(max_age),
+            // The token was not verified, and may have expired since an answer was kept.
+            Some(_) => Sharing::UnderWay,
+        };
+        let asked = users::current_user(users, token, sharing, call.deadline).await;
+        let Some(unverified) = unverified else { return asked };
+        match asked {
+            // Of a project that the issuer does not know, no token can be.
+            Err(refusal) if unverified.code == Code::Config && is_about_project(&refusal) => {
+                Err(unverified)
+            }
+            Err(error) => Err(error),
+            Ok(user) => {
+                require_user(&user, token).map_err(|error| error.asked_at(&users.url))?;
+                Ok(user)
+            }
         }
-        Ok(user)
     }
 
     pub async fn warm_up(&self, call: Call) -> Result<()> {

@@ -107,6 +107,14 @@ fn map_strings(value: Value, map: &impl Fn(&str) -> String) -> Value {
     }
 }
 
+/// The code for a token of another project.
+const INVALID_PROJECT: &str = "INVALID_PROJECT_FOR_ACCESS_TOKEN";
+
+/// Whether the API refused a token since its project is another than the one that was asked about.
+pub fn is_about_project(error: &Error) -> bool {
+    error.context.stack_code.as_deref() == Some(INVALID_PROJECT)
+}
+
 /// Only what is known to be about the caller is put down to the caller: a wrong key, a rate limit
 /// or an outage that signs users out is the commonest bug of servers that use this API.
 fn code_of(status: u16, stack_code: Option<&str>) -> Code {
@@ -119,7 +127,7 @@ fn code_of(status: u16, stack_code: Option<&str>) -> Code {
                 "CANNOT_GET_OWN_USER_WITHOUT_USER"
                 | "UNPARSABLE_ACCESS_TOKEN"
                 | "ACCESS_TOKEN_EXPIRED"
-                | "INVALID_PROJECT_FOR_ACCESS_TOKEN",
+                | INVALID_PROJECT,
             ),
         ) => Code::UserUnauthenticated,
         (

@@ -363,11 +363,16 @@ fn an_outage_leaves_the_budget_for_the_rotation_after_it() {
 
 #[test]
 fn an_older_set_is_not_imported() {
-    let mut state = State { snapshot: Some(snapshot(&["new"], 5)), ..State::default() };
-    for unix_fetched_at in [4, 5] {
-        state.on_import(snapshot(&["old"], unix_fetched_at));
-        assert!(state.snapshot.as_ref().unwrap().keys.has_kid("new"));
+    let present = snapshot(&["a"], 5);
+    let mut state = State { snapshot: Some(Arc::clone(&present)), ..State::default() };
+    let json = present.json.replace("{\"kid\"", "{ \"kid\"").into();
+    let same = Snapshot { json, ..(*snapshot(&["a"], 5)).clone() };
+    for set in [snapshot(&["old"], 4), snapshot(&["a"], 5), Arc::new(same)] {
+        state.on_import(set);
+        assert!(Arc::ptr_eq(state.snapshot.as_ref().unwrap(), &present));
     }
-    state.on_import(snapshot(&["newer"], 6));
-    assert!(state.snapshot.as_ref().unwrap().keys.has_kid("newer"));
+    for set in [snapshot(&["other"], 5), snapshot(&["newer"], 6)] {
+        state.on_import(Arc::clone(&set));
+        assert!(Arc::ptr_eq(state.snapshot.as_ref().unwrap(), &set));
+    }
 }

@@ -106,7 +106,7 @@ export interface AuthOptions extends StackAuthOptions, AccessTokenOptions {
   /**
    * Whether to fetch the user from Stack Auth into `request.auth.user` before going on. Without a `secretServerKey`,
    * that is an `ERR_CONFIG` at once, unless `accessType` is `"client"`; with a `client` that has none, at the first
-   * request with a good token.
+   * request with a good token. It may take another `timeout`, after that of the verification.
    *
    * @defaultValue `false`
    */

@@ -10,8 +10,8 @@
  * `aud`, `sub`, `exp` (and `nbf`, `iat`, if present). Replaces jose's `createRemoteJWKSet` and `jwtVerify`.
  *
  * Keys are fetched once per process, shared by all threads and callers, and refreshed in the background before they
- * expire. Once they are there, a bad token costs no request, unless its claims fit this project and its `kid` is not
- * among the keys.
+ * expire. Once they are there, a bad token costs no request of its own, unless its claims fit this project and its
+ * `kid` is not among the keys.
  *
  * A rejection is always a {@link StackAuthError}, or an `AbortError` if `signal` was aborted:
  * - status 401: `ERR_JWT_EXPIRED`, `ERR_JWT_CLAIM_VALIDATION_FAILED`, `ERR_JWT_INVALID`,
@@ -260,7 +260,8 @@ export interface VerifyJwtOptions {
   /**
    * Milliseconds for which a key set is fresh. A shorter `Cache-Control: max-age` from Stack Auth wins, but counts as
    * 30 s at least, as do `no-store` and `no-cache`. In the last fifth of its freshness, a call also starts a refresh
-   * in the background. With 0, each call fetches it.
+   * in the background. With 0, each call fetches it, though calls at the same time do so together; and for a minute
+   * after a failed fetch, `staleIfError` comes first.
    *
    * @defaultValue `600_000`
    */
@@ -277,7 +278,8 @@ export interface VerifyJwtOptions {
   /**
    * A key set to start from, as {@link StackAuth.exportKeys} returned it (jose's exported cache has
    * the same form). Its age is that of its `uat`, by the system's clock. A set older than the keys at hand is
-   * ignored. So is one from the future, unless there are no keys yet: then it counts as fetched now.
+   * ignored; one of the same age is not. One from the future is ignored too, unless there are no keys yet: then it
+   * counts as fetched now.
    */
   keys?: ExportedKeys | undefined;
 
@@ -533,7 +535,7 @@ export interface StackAuthStats {
   /**
    * Verifications with this client's options in this thread, by any client or function; `getUser`'s are included.
    * Those that fail for lack of keys are not counted here. Counts only grow, but beyond 4,096 sets of options, the
-   * oldest start again from 0.
+   * oldest are forgotten, and start again from 0.
    */
   verifications: {
     /** Tokens that were good, and whose signature had been checked before. */
@@ -545,7 +547,8 @@ export interface StackAuthStats {
   };
   /**
    * How many calls under this client's options were rejected with each code that occurred, in this thread.
-   * Not among them: options that could not be read, requests without a token, calls aborted before they failed.
+   * Not among them: options that could not be read, requests without a token, calls aborted while they waited for the
+   * network. A token that is being checked counts, even if its call is aborted meanwhile.
    */
   rejections: { [code in StackAuthErrorCode]?: number };
   /** The tokens whose signature was found good; one cache for all who name the same `tokenCacheBytes`. */
@@ -621,7 +624,7 @@ export interface VerifyMessage {
   projectId: string;
   /** How long the call took, in milliseconds. */
   duration: number;
-  /** Whose token it was; absent if the call was rejected. */
+  /** The token's `sub`, or the `id` that `getUser` resolved to; absent if the call was rejected. */
   userId?: string;
   /** The code of the rejection; absent if there was none. */
   code?: StackAuthErrorCode | 'ABORT_ERR';

@@ -224,7 +224,9 @@ impl Client {
             .map(drop)
         };
         let unverified = match verified {
-            Err(error) if error.code.party() == Party::Caller || keys_decide() => return Err(error),
+            Err(error) if error.code.party() == Party::Caller || keys_decide() => {
+                return Err(error);
+            }
             verified => verified.err(),
         };
         let max_age = self.config.user_max_age;

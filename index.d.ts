@@ -86,8 +86,9 @@ export function getUser(accessToken: string, options?: GetUserOptions): Promise<
  * @returns The token, without `Bearer`; `undefined` if there is none.
  * @throws {@link StackAuthError}
  * - `ERR_TOKEN_AMBIGUOUS` (400): several tokens that differ (`invalid_request` in RFC 6750 section 3.1)
- * - `ERR_JWS_INVALID` (401): base64, JSON or percent-encoding that cannot be read or is longer than 65,536
- *   characters, or an `accessToken` that is not a string. What is broken is not taken for no token.
+ * - `ERR_JWS_INVALID` (401): base64, JSON or percent-encoding that cannot be read, is longer than 65,536
+ *   characters or has more than some 30 parts; a longer list than that; an `accessToken` that is not a string. What is
+ *   broken is not taken for no token.
  * - `ERR_CONFIG` (500): not a request, or an object that holds one (Hono's context, say); one whose members
  *   throw; an unknown option
  *

@@ -178,6 +178,36 @@ describe('what cannot be read', () => {
     expectNothingOf('secret-secret-secret-secret', error);
   });
 
+  // What has thousands of parts takes milliseconds.
+  test.each<[string, (count: number) => RequestLike]>([
+    ['a list', (count) => ({ 'x-stack-access-token': Array(count).fill(TOKEN).join() })],
+    ['lines', (count) => ({ 'x-stack-access-token': Array(count).fill(TOKEN) })],
+    ['credentials', (count) => ({ authorization: Array(count).fill(`Bearer ${TOKEN}`).join() })],
+    [
+      'objects',
+      (count) => ({
+        'x-stack-auth': Array(Math.ceil(count / 3))
+          .fill(json(TOKEN))
+          .join(),
+      }),
+    ],
+    [
+      'members',
+      (count) => ({
+        'x-stack-auth': `{"accessToken":"${TOKEN}"${',"a":1'.repeat(count - 2)}}`,
+      }),
+    ],
+    [
+      'items of a cookie',
+      (count) => ({
+        cookie: `stack-access=${encodeURIComponent(`["r","${TOKEN}"${',1'.repeat(count - 3)}]`)}`,
+      }),
+    ],
+  ])('is refused if it has more than some 30 parts: %s', (_, headersOf) => {
+    expect(accessTokenFrom(headersOf(30), COOKIES)).toBe(TOKEN);
+    expect(failure(headersOf(34), COOKIES)).toMatchObject(MALFORMED);
+  });
+
   test('is not made up for by a token elsewhere', () => {
     expect(failure({ 'x-stack-access-token': TOKEN, 'x-stack-auth': '{' })).toMatchObject(
       MALFORMED,

@@ -7,7 +7,13 @@ const { describe, entriesOf, is, isArray, isObject, readOptions } = require('./o
 
 /** More than two tokens of the greatest length that is verified, in base64 and in JSON. */
 const MAX_CONTAINER = 65_536;
-const COOKIES = ['hexclave-access', 'stack-access'];
+/** More than any client has use for. To split or parse what is made of thousands of parts takes milliseconds. */
+const MAX_PARTS = 32;
+/** @type {Array<[name: string, pattern: RegExp]>} */
+const COOKIES = ['hexclave-access', 'stack-access'].map((name) => [
+  name,
+  new RegExp(`(?:^|;)\\s*${name}\\s*=([^;]*)`),
+]);
 
 /** @type {Table} */
 const OPTIONS = { cookies: ['a boolean', is('boolean')] };
@@ -15,7 +21,7 @@ const OPTIONS = { cookies: ['a boolean', is('boolean')] };
 /**
  * The headers that may have a token, and how the tokens in a value are read.
  *
- * @type {Array<[header: string, read: (value: string) => Iterable<string>]>}
+ * @type {Array<[header: string, read: (value: string, header: string) => Iterable<string>]>}
  */
 const HEADERS = [
   ['x-hexclave-access-token', splitList],
@@ -70,11 +76,15 @@ function find(request, cookies) {
     if (name === 'authorization' && values.length > 0) {
       values.push(...droppedAuthorizationsOf(request));
     }
-    for (const value of name === 'cookie' ? [values.join(';')] : values) {
-      for (const found of read(value)) {
-        isAmbiguous ||= token !== undefined && found !== token;
-        token = found;
-      }
+    const [first] = values;
+    if (first === undefined) {
+      continue;
+    }
+    // As RFC 9110 section 5.3 and RFC 6265 section 5.4 combine them.
+    const value = values.length > 1 ? values.join(name === 'cookie' ? ';' : ',') : first;
+    for (const found of read(value, name)) {
+      isAmbiguous ||= token !== undefined && found !== token;
+      token = found;
     }
   }
   if (isAmbiguous) {
@@ -171,17 +181,19 @@ function stringsOf(value) {
  * Most headers that are repeated arrive as one, joined by commas, which no token contains.
  *
  * @param {string} value
+ * @param {string} header
  */
-function splitList(value) {
-  return value
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '');
+function splitList(value, header) {
+  const items = value.split(',');
+  if (items.length > MAX_PARTS) {
+    throw malformed(header);
+  }
+  return items.map((item) => item.trim()).filter((item) => item !== '');
 }
 
 /** @param {string} value */
 function inAuthorization(value) {
-  return splitList(value).flatMap((credentials) => {
+  return splitList(value, 'Authorization').flatMap((credentials) => {
     // Only the scheme, for a regular expression is slow on a whole token.
     const scheme = /^bearer[ \t]+/i.exec(credentials);
     if (!scheme) {
@@ -240,12 +252,8 @@ function tokenOfObject(object, place) {
  * @param {string} header
  */
 function inCookies(header) {
-  const pairs = header.split(';');
-  for (const cookie of COOKIES) {
-    const pair = pairs.find(
-      (pair) => pair.slice(0, Math.max(pair.indexOf('='), 0)).trim() === cookie,
-    );
-    const value = pair?.slice(pair.indexOf('=') + 1).trim();
+  for (const [cookie, pattern] of COOKIES) {
+    const value = pattern.exec(header)?.[1]?.trim();
     if (value) {
       const array = parse(value, cookie, decodeURIComponent);
       if (!Array.isArray(array)) {
@@ -258,6 +266,24 @@ function inCookies(header) {
 }
 
 /**
+ * Each comes after one of these marks, which no token contains.
+ *
+ * @param {string} json
+ */
+function hasTooManyParts(json) {
+  let parts = 0;
+  for (const mark of ['[', '{', ',']) {
+    for (let at = json.indexOf(mark); at >= 0; at = json.indexOf(mark, at + 1)) {
+      parts += 1;
+      if (parts > MAX_PARTS) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
+
+/**
  * @param {string} text
  * @param {string} place
  * @param {(text: string) => string} [decode]
@@ -265,11 +291,12 @@ function inCookies(header) {
 function parse(text, place, decode = (same) => same) {
   refuseTooLong(text, place);
   try {
-    return JSON.parse(decode(text));
-  } catch {
-    // The message of a SyntaxError would repeat the text.
-    throw malformed(place);
-  }
+    const json = decode(text);
+    if (!hasTooManyParts(json)) {
+      return JSON.parse(json);
+    }
+  } catch {} // The message of a SyntaxError would repeat the text.
+  throw malformed(place);
 }
 
 /**

@@ -80,8 +80,7 @@ function find(request, cookies) {
     if (first === undefined) {
       continue;
     }
-    // As RFC 9110 section 5.3 and RFC 6265 section 5.4 combine them.
-    const value = values.length > 1 ? values.join(name === 'cookie' ? ';' : ',') : first;
+    const value = values.length > 1 ? combined(values, name === 'cookie' ? ';' : ',') : first;
     for (const found of read(value, name)) {
       isAmbiguous ||= token !== undefined && found !== token;
       token = found;
@@ -92,6 +91,17 @@ function find(request, cookies) {
     throw callerError('ERR_TOKEN_AMBIGUOUS', 400, message);
   }
   return token;
+}
+
+/**
+ * As RFC 9110 section 5.3 and RFC 6265 section 5.4 have it.
+ *
+ * @param {string[]} values
+ * @param {string} separator
+ */
+function combined(values, separator) {
+  // No JSON is between two commas.
+  return values.filter((value) => value !== '').join(separator);
 }
 
 /**

@@ -320,8 +320,9 @@ export interface GetUserOptions extends VerifyJwtOptions {
   accessType?: 'server' | 'client' | undefined;
 
   /**
-   * Milliseconds for which an answer may be reused for the same token and options. With it,
-   * concurrent callers share one request. The token is verified on each call all the same, and failures are not kept.
+   * Milliseconds for which an answer may be reused for the same token and options. With it, concurrent callers share
+   * one request, its tries, and its end: that of the one with the longest `timeout`, counted from when it began. The
+   * token is verified on each call all the same, and failures are not kept.
    *
    * @defaultValue `0`
    */

@@ -244,6 +244,24 @@ describe('with maxAge', () => {
     },
   );
 
+  test('a caller who waited for keys first has the rest of its time for that request', async () => {
+    const issuer = await startIssuer();
+    answer(issuer, '/', async (request) => {
+      const isAboutUser = request.url?.endsWith('users/me') === true;
+      await sleep(1_300);
+      return !isAboutUser; // The keys never come.
+    });
+    const token = await issuer.mint();
+    const call = () => getUser(token, { ...sharing(issuer), timeout: 2_000 });
+    const first = failure(call());
+    await sleep(900);
+    // Half of the time is for keys, so the request begins at 1 s, is joined at 1.9 s, and answered at 2.3 s.
+    const second = call();
+    expect(await first).toMatchObject({ code: 'ERR_API_TIMEOUT' });
+    expect(await second).toEqual(userOf());
+    expect(issuer.userRequests).toBe(1);
+  });
+
   test('a caller with more time than the one who asked still gets another try', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();

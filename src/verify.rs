@@ -236,7 +236,8 @@ impl Client {
             // The token was not verified, and may have expired since an answer was kept.
             Some(_) => Sharing::UnderWay,
         };
-        let asked = users::current_user(users, token, sharing, call.deadline).await;
+        let asked =
+            users::current_user(users, token, sharing, call.deadline, self.config.timeout).await;
         let Some(unverified) = unverified else { return asked };
         match asked {
             // Of a project that the issuer does not know, no token can be.

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, Options, OptionsBuilder, Weighter};
-use tokio::time::timeout;
+use tokio::time;
 
 use self::request::late;
 use crate::clock::{self, Millis};
@@ -90,17 +90,18 @@ pub enum Sharing {
     Kept(Duration),
 }
 
-/// The user's JSON, by `deadline`; must be called on a runtime.
+/// The user's JSON, by `deadline`, of a call that had `timeout` in all; must be called on a runtime.
 pub async fn current_user(
     users: &Arc<Users>,
     token: &str,
     sharing: Sharing,
     deadline: Millis,
+    timeout: Duration,
 ) -> Result<Arc<str>> {
     let max_age = match sharing {
         Sharing::None => {
             let asked = request::ask(users, token, Deadline::at(deadline));
-            let answer = timeout(clock::left(deadline), asked).await;
+            let answer = time::timeout(clock::left(deadline), asked).await;
             return Ok(answer.unwrap_or_else(|_elapsed| Err(late(users)))?.into());
         }
         Sharing::UnderWay => Duration::ZERO,
@@ -111,7 +112,7 @@ pub async fn current_user(
         let left = clock::left(deadline);
         let kept = match SHARED.source(question.clone(), max_age, left) {
             Source::Kept(kept) => Ok(kept),
-            Source::Flight(flight) => match flight.join(deadline, left, late(users)).await {
+            Source::Flight(flight) => match flight.join(deadline, timeout, late(users)).await {
                 Some(landed) => landed,
                 None => continue,
             },

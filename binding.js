@@ -54,7 +54,8 @@ function packageOf(platform) {
 function open(file, origin) {
   const addon = /** @type {{ exports: any }} */ ({ exports: {} });
   try {
-    process.dlopen(addon, file);
+    // As `require` does, for long paths on Windows.
+    process.dlopen(addon, path.toNamespacedPath(file));
   } catch (cause) {
     throw unusable(origin, cause);
   }

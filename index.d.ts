@@ -279,7 +279,7 @@ export interface VerifyJwtOptions {
   /**
    * A key set to start from, as {@link StackAuth.exportKeys} returned it (jose's exported cache has
    * the same form). Its age is that of its `uat`, by the system's clock. A set older than the keys at hand is
-   * ignored; one of the same age is not. One from the future is ignored too, unless there are no keys yet: then it
+   * ignored, and one as old as keys that were fetched. So is one from the future, unless there are no keys yet: then it
    * counts as fetched now.
    */
   keys?: ExportedKeys | undefined;

@@ -208,6 +208,13 @@ describe('what cannot be read', () => {
     expect(failure(headersOf(34), COOKIES)).toMatchObject(MALFORMED);
   });
 
+  test.each<[string, RequestLike]>([
+    ['empty values', { 'x-stack-auth': ['', json(TOKEN), ' '] }],
+    ['white space in a cookie', { cookie: `a=b;\tstack-access =\t ${cookie(TOKEN)} ` }],
+  ])('is not so for %s', (_, headers) => {
+    expect(accessTokenFrom(headers, COOKIES)).toBe(TOKEN);
+  });
+
   test('is not made up for by a token elsewhere', () => {
     expect(failure({ 'x-stack-access-token': TOKEN, 'x-stack-auth': '{' })).toMatchObject(
       MALFORMED,

@@ -274,7 +274,7 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
   test('Retry-After of the API has nothing to do with when keys are fetched', async () => {
     using _console = silence();
     const issuer = await startIssuer();
-    const client = new StackAuth(issuer.options);
+    const client = new StackAuth({ ...issuer.options, timeout: 20_000 });
     await client.warmUp();
     await refuseConnections(issuer);
     const stats = { ...client.stats(), keys: { ...client.stats().keys, nextAttemptIn: 77_000 } };

@@ -262,6 +262,20 @@ describe('with maxAge', () => {
     expect(issuer.userRequests).toBe(1);
   });
 
+  test('a request waits for no Retry-After that outlasts its callers', async () => {
+    const issuer = await startIssuer();
+    answer(issuer, '/', (request, response) => {
+      // The keys never come, so half of the time is gone before the request.
+      if (request.url?.endsWith('users/me')) {
+        response.writeHead(429, { 'retry-after': '1' }).end();
+      }
+    });
+    const options = { ...sharing(issuer), timeout: 1_600 };
+    const error = await failure(getUser(await issuer.mint(), options));
+    expect(error).toMatchObject({ code: 'ERR_API_RATE_LIMITED' });
+    expect(issuer.userRequests).toBe(1);
+  });
+
   test('a caller with more time than the one who asked still gets another try', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();

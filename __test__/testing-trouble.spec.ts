@@ -51,7 +51,7 @@ describe('an outage', () => {
     const stack = await start();
     const client = new StackAuth(stack.options);
     // Only what hangs is to be waited for so long; the others may take longer on a busy machine.
-    const during = kind === 'hang' ? { timeout: 800 } : {};
+    const during = kind === 'hang' ? { timeout: 800 } : { timeout: 20_000 };
     const { user, accessToken } = stack.signIn();
     const { baseUrl } = stack.options;
     await stack.outage(kind, options);

@@ -101,7 +101,7 @@ function find(request, cookies) {
  */
 function combined(values, separator) {
   // No JSON is between two commas.
-  return values.filter((value) => value !== '').join(separator);
+  return values.filter((value) => value.trim() !== '').join(separator);
 }
 
 /**
@@ -194,7 +194,7 @@ function stringsOf(value) {
  * @param {string} header
  */
 function splitList(value, header) {
-  const items = value.split(',');
+  const items = value.split(',', MAX_PARTS + 1);
   if (items.length > MAX_PARTS) {
     throw malformed(header);
   }
@@ -276,7 +276,7 @@ function inCookies(header) {
 }
 
 /**
- * Each comes after one of these marks, which no token contains.
+ * Each comes after one of these marks. Those within texts count as well, for no token has any.
  *
  * @param {string} json
  */

@@ -30,7 +30,7 @@ try {
     const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', to], {
       cwd: made,
     });
-    const [{ name, version, filename, size }] = JSON.parse(stdout);
+    const [{ name, version, filename, size }] = Object.values(JSON.parse(stdout));
     release.push({ name, version, file: filename });
     console.log(`${filename}: ${Math.ceil(size / 1024)} KiB`);
   }

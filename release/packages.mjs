@@ -70,7 +70,8 @@ async function makePlatformPackages(binaries, to, partial) {
  */
 async function makeMainPackage(to, platforms) {
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', to], { cwd: root });
-  const [{ name, filename }] = JSON.parse(stdout);
+  // An array until npm 12, which names the members by their packages (npm/cli#9247).
+  const [{ name, filename }] = Object.values(JSON.parse(stdout));
   const tarball = path.join(to, filename);
   const folder = path.join(to, name);
   await mkdir(folder);

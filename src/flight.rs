@@ -85,15 +85,16 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         self.outcome.same_channel(&other.outcome)
     }
 
-    /// Waits until `deadline`. The flight may take the caller's whole `timeout`, counted from its own beginning. `None`
-    /// if callers with less time gave it up just before, and this one has time left for another.
+    /// Waits until `deadline`. The flight may take the caller's whole `timeout`, counted from its own beginning, but no
+    /// longer than the caller waits. `None` if callers with less time gave it up just before, and this one has time left
+    /// for another.
     pub async fn join(
         &self,
         deadline: Millis,
         timeout: Duration,
         late: Error,
     ) -> Option<Result<T>> {
-        let may_last = self.until.put_off(self.began + millis(timeout));
+        let may_last = self.until.put_off(deadline.min(self.began + millis(timeout)));
         let mut outcome = self.outcome.clone();
         match time::timeout(clock::left(deadline), outcome.wait_for(Option::is_some)).await {
             Ok(Ok(_)) if !may_last && !clock::left(deadline).is_zero() => None,

@@ -57,8 +57,8 @@ async function pack(folder: string, to: string): Promise<Packed & { tarball: str
   const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', to], {
     cwd: folder,
   });
-  const [packed]: [Packed] = JSON.parse(stdout);
-  return { ...packed, tarball: path.join(to, packed.filename) };
+  const [packed] = Object.values<Packed>(JSON.parse(stdout));
+  return { ...packed!, tarball: path.join(to, packed!.filename) };
 }
 
 async function install({ name, tarball }: { name: string; tarball: string }, project: string) {

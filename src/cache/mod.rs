@@ -248,6 +248,7 @@ impl KeyCache {
             server_max_age: None,
             fetched_at: clock::now() - (unix_now - unix_fetched_at),
             unix_fetched_at,
+            is_imported: true,
         }));
         self.current.store(inner.state.snapshot.clone());
         Ok(())
@@ -318,6 +319,7 @@ fn snapshot(answer: Answer, base: Option<&Snapshot>, now: Millis) -> Result<Arc<
             server_max_age: answer.max_age,
             fetched_at: now,
             unix_fetched_at: unix_now,
+            is_imported: false,
         },
         (Set::NotModified, Some(base)) => Snapshot {
             etag: answer.etag.or_else(|| base.etag.clone()),

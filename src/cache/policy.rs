@@ -8,8 +8,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-
 use crate::clock::{Millis, millis};
 use crate::config::Limits;
 use crate::error::{Code, Error};
@@ -43,6 +41,8 @@ pub struct Snapshot {
     pub fetched_at: Millis,
     /// By the wall clock.
     pub unix_fetched_at: Millis,
+    /// Handed over by the operator, not fetched by this process.
+    pub is_imported: bool,
 }
 
 impl Snapshot {
@@ -197,18 +197,18 @@ impl State {
         };
     }
 
-    /// Imported keys; a set that is older than the present one changes nothing, and one of the same age only if it is
-    /// another. By the wall clock, for only that is the same in another process.
+    /// Imported keys; a set that is older than the present one changes nothing. By the wall clock, for only that is the
+    /// same in another process. Specs hand over several within a millisecond, of which the last counts.
     pub fn on_import(&mut self, snapshot: Arc<Snapshot>) {
-        let is_newer = self.snapshot.as_ref().is_none_or(|known| {
+        let replaces = |known: &Arc<Snapshot>| {
+            let is_other = known.is_imported && *known.json != *snapshot.json;
             match known.unix_fetched_at.cmp(&snapshot.unix_fetched_at) {
                 Ordering::Less => true,
-                // Specs make several within a millisecond.
-                Ordering::Equal => !is_same_json(&known.json, &snapshot.json),
+                Ordering::Equal => is_other,
                 Ordering::Greater => false,
             }
-        });
-        if is_newer {
+        };
+        if self.snapshot.as_ref().is_none_or(replaces) {
             self.snapshot = Some(snapshot);
         }
     }
@@ -253,12 +253,6 @@ impl Budget {
         }
         Self { left, since: now - (now - self.since) % BUDGET_REFILL }
     }
-}
-
-/// But for white space and the order of members, which JavaScript may have changed.
-fn is_same_json(one: &str, other: &str) -> bool {
-    let parsed = |json| serde_json::from_str::<Value>(json).ok();
-    one == other || parsed(one) == parsed(other)
 }
 
 /// Whether it may be used, fresh or stale, while no newer one can be had.

@@ -112,7 +112,8 @@ const INVALID_PROJECT: &str = "INVALID_PROJECT_FOR_ACCESS_TOKEN";
 
 /// Whether the API refused a token since its project is another than the one that was asked about.
 pub fn is_about_project(error: &Error) -> bool {
-    error.context.stack_code.as_deref() == Some(INVALID_PROJECT)
+    error.code == Code::UserUnauthenticated
+        && error.context.stack_code.as_deref() == Some(INVALID_PROJECT)
 }
 
 /// Only what is known to be about the caller is put down to the caller: a wrong key, a rate limit

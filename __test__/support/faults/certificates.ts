@@ -47,6 +47,8 @@ async function issue({ names, days = [-1, 1], authority = false, signer }: Terms
         { name: 'basicConstraints', cA: authority, critical: true },
         { name: 'keyUsage', digitalSignature: true, keyCertSign: authority, critical: true },
         { name: 'subjectAltName', altNames },
+        // What macOS requires, and `openssl req -x509` leaves out.
+        ...(authority ? [] : [{ name: 'extKeyUsage' as const, serverAuth: true }]),
       ],
       ...(signer && { ca: signer }),
     },

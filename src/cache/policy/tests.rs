@@ -20,6 +20,7 @@ fn snapshot(kids: &[&str], fetched_at: Millis) -> Arc<Snapshot> {
         server_max_age: None,
         fetched_at,
         unix_fetched_at: fetched_at,
+        is_imported: false,
     })
 }
 
@@ -363,16 +364,21 @@ fn an_outage_leaves_the_budget_for_the_rotation_after_it() {
 
 #[test]
 fn an_older_set_is_not_imported() {
-    let present = snapshot(&["a"], 5);
-    let mut state = State { snapshot: Some(Arc::clone(&present)), ..State::default() };
-    let json = present.json.replace("{\"kid\"", "{ \"kid\"").into();
-    let same = Snapshot { json, ..(*snapshot(&["a"], 5)).clone() };
-    for set in [snapshot(&["old"], 4), snapshot(&["a"], 5), Arc::new(same)] {
-        state.on_import(set);
-        assert!(Arc::ptr_eq(state.snapshot.as_ref().unwrap(), &present));
+    let imported = |kids: &[&str], fetched_at| {
+        Arc::new(Snapshot { is_imported: true, ..(*snapshot(kids, fetched_at)).clone() })
+    };
+    let fetched = snapshot(&["a"], 5);
+    let mut state = State { snapshot: Some(Arc::clone(&fetched)), ..State::default() };
+    let mut import = |set: &Arc<Snapshot>| {
+        state.on_import(Arc::clone(set));
+        Arc::clone(state.snapshot.as_ref().unwrap())
+    };
+    for set in [imported(&["b"], 4), imported(&["b"], 5)] {
+        assert!(Arc::ptr_eq(&import(&set), &fetched));
     }
-    for set in [snapshot(&["other"], 5), snapshot(&["newer"], 6)] {
-        state.on_import(Arc::clone(&set));
-        assert!(Arc::ptr_eq(state.snapshot.as_ref().unwrap(), &set));
-    }
+    let newer = imported(&["a"], 6);
+    assert!(Arc::ptr_eq(&import(&newer), &newer));
+    assert!(Arc::ptr_eq(&import(&imported(&["a"], 6)), &newer), "the same");
+    let other = imported(&["b"], 6);
+    assert!(Arc::ptr_eq(&import(&other), &other));
 }

@@ -48,6 +48,25 @@ test('none is found where it was taken away', () => {
   expect(accessTokenFrom({ headers: {}, rawHeaders } as RequestLike)).toBeUndefined();
 });
 
+test('the first is the one that the headers have, which a server may have put in its place', () => {
+  const headers = { authorization: `Bearer ${TOKEN}` };
+  const rawHeaders = ['Authorization', `Bearer ${OTHER}`];
+  expect(accessTokenFrom({ headers, rawHeaders } as RequestLike)).toBe(TOKEN);
+});
+
+test('an empty one beside another is none', () => {
+  const object = JSON.stringify({ accessToken: TOKEN });
+  for (const values of [
+    ['', object],
+    [object, ''],
+    [object, '', object],
+  ]) {
+    expect(accessTokenFrom({ 'x-stack-auth': values })).toBe(TOKEN);
+  }
+  expect(accessTokenFrom({ 'X-Stack-Auth': '', 'x-stack-auth': object })).toBe(TOKEN);
+  expect(accessTokenFrom({ 'x-stack-auth': ['', ''] })).toBeUndefined();
+});
+
 test('none is one of another name, or of no name', () => {
   const authorization = `Bearer ${TOKEN}`;
   const twice = ['Authorization', authorization, 'AUTHORIZATION', authorization];

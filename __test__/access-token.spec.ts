@@ -92,6 +92,20 @@ describe.each(PLACES)('a token in %s', (_, header) => {
   });
 });
 
+test.each([
+  ['white space of either kind', ' \t', TOKEN],
+  ['a prefix inside', ' ', 'a.hexclave_b.c'],
+])('a token in Bearer is all that comes after the scheme: %s', (_, space, token) => {
+  expect(accessTokenFrom({ authorization: `Bearer${space}${token}` })).toBe(token);
+});
+
+test('a token of the greatest length is found, beside another', () => {
+  const token = 'x'.repeat(16_384);
+  const text = JSON.stringify({ accessToken: token, refreshToken: token });
+  expect(accessTokenFrom({ 'x-stack-auth': text })).toBe(token);
+  expect(accessTokenFrom({ authorization: `Bearer stackauth_${btoa(text)}` })).toBe(token);
+});
+
 describe('no token', () => {
   test.each<[string, Record<string, string | string[] | undefined>]>([
     ['no headers', {}],
@@ -101,6 +115,9 @@ describe('no token', () => {
     ['a scheme alone', { authorization: 'Bearer ' }],
     ['another scheme', { authorization: 'Basic YTpi' }],
     ['a scheme that begins as ours does', { authorization: 'BearerX abc' }],
+    ['a scheme that ends as ours does', { authorization: 'XBearer abc' }],
+    ['a scheme whose parameter is ours', { authorization: `Digest bearer ${TOKEN}` }],
+    ['a scheme and white space that HTTP has not', { authorization: `Bearer\u00a0${TOKEN}` }],
     ['JSON without the member', { 'x-stack-auth': '{"refreshToken":"r"}' }],
     ['base64 without the member', { authorization: `Bearer stackauth_${btoa('{}')}` }],
     ['a cookie without a second item', { cookie: 'stack-access=%5B%22r%22%5D' }],
@@ -124,6 +141,14 @@ describe('no token', () => {
   test.each([null, 5, 'authorization: Bearer x'])('is in headers that are none: %o', (headers) => {
     expect(accessTokenFrom({ headers } as unknown as RequestLike)).toBeUndefined();
   });
+
+  test.each(['req', 'request', 'raw'])(
+    'is in a header called %s, which makes no context of the headers',
+    (name) => {
+      expect(accessTokenFrom({ [name]: 'x' })).toBeUndefined();
+      expect(accessTokenFrom({ [name]: 'x', 'x-stack-access-token': TOKEN })).toBe(TOKEN);
+    },
+  );
 
   test('is in a cookie unless it is asked for', () => {
     const headers = { cookie: `hexclave-access=${cookie(TOKEN)}` };
@@ -205,7 +230,11 @@ describe('what cannot be read', () => {
     ],
   ])('is refused if it has more than some 30 parts: %s', (_, headersOf) => {
     expect(accessTokenFrom(headersOf(30), COOKIES)).toBe(TOKEN);
-    expect(failure(headersOf(34), COOKIES)).toMatchObject(MALFORMED);
+    const headers = headersOf(34);
+    const error = failure(headers, COOKIES);
+    expect(error).toMatchObject(MALFORMED);
+    const [place] = Object.keys(headers);
+    expect(error.message).toMatch(new RegExp(`^(${place}|stack-access) holds`, 'i'));
   });
 
   test.each<[string, RequestLike]>([
@@ -355,6 +384,13 @@ describe('a mistake of the server', () => {
     };
     const headers = { 'x-stack-access-token': new Proxy([], { get }) };
     expect(failure({ headers })).toMatchObject({ code: 'ERR_CONFIG', cause: boom });
+  });
+
+  test.each<[string, unknown]>([
+    ['a token', TOKEN],
+    ['an array of tokens', [TOKEN]],
+  ])('is %s in place of a request, which no message repeats', (_, request) => {
+    expectNothingOf(TOKEN, failure(request as RequestLike));
   });
 
   test('is a promise of headers, as Next.js gives it', () => {

@@ -1,7 +1,7 @@
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 
 import { authErrorHandler, optionalUser, requireUser } from '../express.js';
 import type { StackAuthError } from '../index.js';
@@ -22,6 +22,16 @@ describe.each(EXPRESSES)('authErrorHandler in %s', (_version, express) => {
     const ask = await serve(app);
     expect(await ask('/')).toMatchObject({ status: 418, body: 'of another kind' });
     expect(await ask('/odd')).toMatchObject({ status: 418, body: 'odd' });
+  });
+
+  test('has no part in the answer to other errors', () => {
+    const response = { headersSent: false, setHeader: vi.fn(), status: vi.fn() };
+    const next = vi.fn();
+    const error = Object.assign(new Error('of another kind'), { status: 401, headers: { a: 'b' } });
+    authErrorHandler()(error, {} as any, response as any, next);
+    expect(next.mock.calls).toEqual([[error]]);
+    expect(response.setHeader).not.toHaveBeenCalled();
+    expect(response.status).not.toHaveBeenCalled();
   });
 
   test.each<[string, any]>([

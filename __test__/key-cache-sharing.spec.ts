@@ -89,6 +89,7 @@ test('one signal may stand behind many calls', async () => {
   open();
   await Promise.all(calls);
   expect(warnings).toEqual([]);
+  expect(getEventListeners(signal, 'abort')).toEqual([]);
 });
 
 describe('callers with different time-outs', () => {

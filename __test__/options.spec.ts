@@ -255,6 +255,24 @@ describe('options', () => {
     expect(most).toBe(4_096);
   });
 
+  test('of one project are kept within bounds', async () => {
+    const { set } = Map.prototype;
+    const projectId = 'with-many-options';
+    let most = 0;
+    Map.prototype.set = function (key, value) {
+      most = Math.max(most, key === projectId ? value.length : 0);
+      return set.call(this, key, value);
+    };
+    try {
+      for (let timeout = 1; timeout <= 20; timeout += 1) {
+        await verifyJwt('nonsense', { projectId, timeout }).catch(() => {});
+      }
+    } finally {
+      Map.prototype.set = set;
+    }
+    expect(most).toBe(4);
+  });
+
   test('may be of a class, with members of their own', async () => {
     class Config {
       projectId = standIn.options.projectId;

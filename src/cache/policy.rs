@@ -3,7 +3,6 @@
 //!
 //! `kid` is the key ID that is looked for; `None` if a newer set could be of no more use than this one.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -201,12 +200,9 @@ impl State {
     /// same in another process. Specs hand over several within a millisecond, of which the last counts.
     pub fn on_import(&mut self, snapshot: Arc<Snapshot>) {
         let replaces = |known: &Arc<Snapshot>| {
-            let is_other = known.is_imported && *known.json != *snapshot.json;
-            match known.unix_fetched_at.cmp(&snapshot.unix_fetched_at) {
-                Ordering::Less => true,
-                Ordering::Equal => is_other,
-                Ordering::Greater => false,
-            }
+            let is_as_old = known.unix_fetched_at == snapshot.unix_fetched_at;
+            known.unix_fetched_at < snapshot.unix_fetched_at
+                || is_as_old && known.is_imported && known.json != snapshot.json
         };
         if self.snapshot.as_ref().is_none_or(replaces) {
             self.snapshot = Some(snapshot);

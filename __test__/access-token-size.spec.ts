@@ -1,6 +1,6 @@
 // What a request may hold beside or in place of one token, and what that may cost.
 
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { accessTokenFrom, type RequestLike, StackAuthError } from '../index.js';
 import { COOKIES, failure, json, MALFORMED, TOKEN } from './support/places.ts';
@@ -40,7 +40,10 @@ test.each<[string, (count: number) => RequestLike]>([
 ])('what has more than some 30 parts is refused: %s', (_, headersOf) => {
   expect(accessTokenFrom(headersOf(30), COOKIES)).toBe(TOKEN);
   const headers = headersOf(34);
+  const parse = vi.spyOn(JSON, 'parse');
+  onTestFinished(() => parse.mockRestore());
   const error = failure(headers, COOKIES);
+  expect(parse).not.toHaveBeenCalled();
   expect(error).toMatchObject(MALFORMED);
   const [place] = Object.keys(headers);
   expect(error.message).toMatch(new RegExp(`^(${place}|stack-access) holds`, 'i'));

@@ -76,12 +76,10 @@ function find(request, cookies) {
     if (name === 'authorization' && values.length > 0) {
       values.push(...droppedAuthorizationsOf(request));
     }
-    const [first] = values;
-    if (first === undefined) {
+    if (values.length === 0) {
       continue;
     }
-    const value = values.length > 1 ? combined(values, name === 'cookie' ? ';' : ',') : first;
-    for (const found of read(value, name)) {
+    for (const found of read(combined(values, name), name)) {
       isAmbiguous ||= token !== undefined && found !== token;
       token = found;
     }
@@ -97,11 +95,15 @@ function find(request, cookies) {
  * As RFC 9110 section 5.3 and RFC 6265 section 5.4 have it.
  *
  * @param {string[]} values
- * @param {string} separator
+ * @param {string} header
  */
-function combined(values, separator) {
+function combined(values, header) {
+  const [first = '', ...others] = values;
+  if (others.length === 0) {
+    return first;
+  }
   // No JSON is between two commas.
-  return values.filter((value) => value.trim() !== '').join(separator);
+  return values.filter((value) => value.trim() !== '').join(header === 'cookie' ? ';' : ',');
 }
 
 /**

@@ -16,10 +16,10 @@ const HANGING = { timeout: 800 };
 /** The same, with time for a handshake on a busy machine. */
 const HANGING_IN_TLS = { timeout: 1_500 };
 /**
- * Also for calls that meet no fault, however busy the machine is; and on Windows a refused connection takes 2 s
- * (libuv/libuv#2896), of which there are three.
+ * The default; also for calls that meet no fault, however busy the machine is. On Windows a refused connection takes
+ * 2 s (libuv/libuv#2896), and there are three of them.
  */
-export const PATIENT = { timeout: 10_000 };
+export const PATIENT = { timeout: process.platform === 'win32' ? 10_000 : 5_000 };
 const MIB = 1024 * 1024;
 /** What is read of one answer at most, and what is on the way besides while a busy machine lets a reader wait. */
 const MAX_TAKEN = { keys: 4.25 * MIB, user: 12 * MIB };

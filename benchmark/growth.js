@@ -2,14 +2,15 @@
 // own, so that none inherits the memory of another.
 
 import { execFile } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
+import { createPublicKey, randomUUID, verify } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { parentPort, Worker } from 'node:worker_threads';
+import { parentPort, Worker, workerData } from 'node:worker_threads';
 
 import stackAuthNative from '../index.js';
 import { best, inFlight, oneAtATime } from './measure.js';
-import { jwks, mint, payloadOf, received } from './tokens.js';
+import { jwks, mint, payloadOf, pem, received } from './tokens.js';
 
 const { StackAuth } = stackAuthNative;
 const file = fileURLToPath(import.meta.url);
@@ -127,15 +128,17 @@ const parts = {
   },
 
   /**
-   * µs per new token, by the number of worker threads that verify at the same time. The same eight for each
-   * number, and warm, for code is compiled anew in each thread.
+   * µs per new token, by the number of worker threads that verify at the same time; and how much longer the bare
+   * signatures take Node itself on eight of them than on one for each processor. The same eight for each number,
+   * and warm, for code is compiled anew in each thread.
    */
   async threads() {
     const project = projectOf(randomUUID());
-    const all = Array.from({ length: 8 }, () => new Worker(file, { argv: ['worker'] }));
+    const workerData = { project, keys, pem };
+    const all = Array.from({ length: 8 }, () => new Worker(file, { argv: ['worker'], workerData }));
     const answer = (worker) => new Promise((resolve) => worker.once('message', resolve));
     await Promise.all(all.map(answer));
-    const run = async (count) => {
+    const run = async (work, count) => {
       const workers = all.slice(0, count);
       const tell = (message) =>
         Promise.all(
@@ -146,15 +149,20 @@ const parts = {
         );
       const tokens = Array.from({ length: 4_000 }, () => mint(project));
       const share = tokens.length / count;
-      await tell((at) => ({ project, tokens: tokens.slice(at * share, (at + 1) * share), keys }));
+      await tell((at) => tokens.slice(at * share, (at + 1) * share));
       const started = performance.now();
-      await tell(() => 'go');
+      await tell(() => work);
       return ((performance.now() - started) / tokens.length) * 1_000;
     };
-    await run(all.length);
-    const took = await best(['1', '2', '4', '8'], 10, (count) => run(Number(count)));
+    const timesOf = async (work, counts) => {
+      await run(work, all.length);
+      return best(counts.map(String), 10, (count) => run(work, Number(count)));
+    };
+    const fresh = await timesOf('verifyJwt', [1, 2, 4, 8]);
+    const few = Math.min(availableParallelism(), 8);
+    const bare = await timesOf('signature', [few, 8]);
     await Promise.all(all.map((worker) => worker.terminate()));
-    return took;
+    return { ...fresh, bare: bare[8] / bare[few] };
   },
 };
 
@@ -169,18 +177,33 @@ export async function growth() {
 }
 
 if (process.argv[2] === 'worker') {
-  let client;
-  let tokens;
+  const { project, keys: given, pem: ofProject } = workerData;
+  const client = new StackAuth({ projectId: project.projectId, baseUrl, keys: given });
+  const key = createPublicKey(ofProject);
+  const work = {
+    verifyJwt: (tokens) => inFlight(64, tokens, (token) => client.verifyJwt(token)),
+    signature: (tokens) => oneAtATime(tokens, (token) => checkSignature(token, key)),
+  };
+  let tokens = [];
   parentPort?.on('message', async (message) => {
-    if (message === 'go') {
-      await inFlight(64, tokens, (token) => client.verifyJwt(token));
+    if (typeof message === 'string') {
+      await work[message](tokens);
     } else {
-      client = new StackAuth({ projectId: message.project.projectId, baseUrl, keys: message.keys });
-      tokens = message.tokens;
+      tokens = message;
     }
     parentPort.postMessage('done');
   });
   parentPort?.postMessage('ready');
 } else if (process.argv[1] === file) {
   console.log(JSON.stringify(await parts[process.argv[2]]()));
+}
+
+/** @param {string} token @param {import('node:crypto').KeyObject} key */
+function checkSignature(token, key) {
+  const end = token.lastIndexOf('.');
+  const signature = Buffer.from(token.slice(end + 1), 'base64url');
+  const signed = Buffer.from(token.slice(0, end));
+  if (!verify('sha256', signed, { key, dsaEncoding: 'ieee-p1363' }, signature)) {
+    throw new Error('expected a good signature');
+  }
 }

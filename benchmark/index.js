@@ -66,7 +66,7 @@ const rows = [
   grown(1_000, 'projects', projects),
   ...[1_000, 10_000, 100_000].map((count) => grown(count, 'tokens', tokens)),
   atMost('memory of 100,000 tokens over its bound', memory, 1.5),
-  atMost('8 threads over one, new', threads[8] / threads[1], 1),
+  atMost('8 threads over one, new', threads[8] / threads[1], 1, threads.bare),
 ];
 
 /**

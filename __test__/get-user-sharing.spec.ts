@@ -98,6 +98,25 @@ describe('with maxAge', () => {
     expect(await getUser(token, sharing(issuer))).toEqual(userOf());
   });
 
+  test.each([
+    ['without maxAge', {}],
+    ['with a shorter one', { maxAge: 1 }],
+  ])('an answer is not reused once the API has refused the token, asked %s', async (_, own) => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const user = await getUser(token, sharing(issuer));
+    await sleep(2);
+    answer(issuer, 'users/me', status(503));
+    await failure(getUser(token, { ...issuer.options, ...own }));
+    expect(await getUser(token, sharing(issuer)), 'an outage refuses nobody').toEqual(user);
+    answer(issuer, 'users/me', (_request, response) => {
+      sendError(response, new KnownErrors.CannotGetOwnUserWithoutUser());
+    });
+    for (const options of [{ ...issuer.options, ...own }, sharing(issuer)]) {
+      expect(await failure(getUser(token, options))).toMatchObject(NO_USER);
+    }
+  });
+
   test('an answer is not for those without', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();

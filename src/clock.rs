@@ -54,4 +54,4 @@ pub fn left(deadline: Millis) -> Duration {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

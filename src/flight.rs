@@ -32,21 +32,23 @@ impl Deadline {
         clock::left(self.0.load(Ordering::Relaxed))
     }
 
-    /// Makes it no earlier than `at`; false if it has passed.
+    /// Makes it no earlier than `at`; false if it has passed, if only by the clock: a process that was suspended learns
+    /// of it later.
     fn put_off(&self, at: Millis) -> bool {
-        let later = |deadline: Millis| (deadline != PASSED).then(|| deadline.max(at));
+        let now = clock::now();
+        let later = |deadline: Millis| (deadline > now).then(|| deadline.max(at));
         self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later).is_ok()
     }
 
-    /// Resolves when it has passed, even if it is put off meanwhile.
-    async fn passed(&self) {
+    /// Resolves when it has passed, even if it is put off meanwhile; to the time that it was.
+    async fn passed(&self) -> Millis {
         loop {
             let deadline = self.0.load(Ordering::Relaxed);
             let left = clock::left(deadline);
             let swap =
                 || self.0.compare_exchange(deadline, PASSED, Ordering::Relaxed, Ordering::Relaxed);
             if left.is_zero() && swap().is_ok() {
-                return;
+                return deadline;
             }
             sleep(left).await;
         }
@@ -55,23 +57,23 @@ impl Deadline {
 
 impl<T: Clone + Send + Sync + 'static> Flight<T> {
     /// Begins `work`, whose result is `late` if it takes longer than `timeout`, and than that of all who join. `land`
-    /// makes of the result what they get.
+    /// makes of the result what they get; it is told when the work ended.
     pub fn launch<A: Send, W: Future<Output = Result<A>> + Send + 'static>(
         timeout: Duration,
         work: impl FnOnce(Deadline) -> W,
         late: Error,
-        land: impl FnOnce(Result<A>) -> Result<T> + Send + 'static,
+        land: impl FnOnce(Result<A>, Millis) -> Result<T> + Send + 'static,
     ) -> Self {
         let (sender, outcome) = watch::channel(None);
         let began = clock::now();
         let until = Deadline::at(began + millis(timeout));
         let (work, shared) = (work(until.clone()), until.clone());
         tokio::spawn(async move {
-            let result = tokio::select! {
-                result = work => result,
-                () = shared.passed() => Err(late),
+            let (result, ended) = tokio::select! {
+                result = work => (result, clock::now()),
+                deadline = shared.passed() => (Err(late), deadline),
             };
-            sender.send_replace(Some(land(result)));
+            sender.send_replace(Some(land(result, ended)));
         });
         Self { outcome, began, until }
     }
@@ -113,6 +115,7 @@ impl<T> Clone for Flight<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::tests::MONOTONIC;
     use crate::error::Code;
 
     const LONG: Duration = Duration::from_secs(5);
@@ -127,7 +130,7 @@ mod tests {
             sleep(takes).await;
             Ok(7)
         };
-        Flight::launch(timeout, work, late(), |result| result)
+        Flight::launch(timeout, work, late(), |result, _| result)
     }
 
     fn run(test: impl Future<Output = ()>) {
@@ -153,7 +156,7 @@ mod tests {
         run(async {
             let (answer, answered) = tokio::sync::oneshot::channel();
             let work = |_| async move { Ok(answered.await.unwrap()) };
-            let flight = Flight::launch(LONG, work, late(), |result| result);
+            let flight = Flight::launch(LONG, work, late(), |result, _| result);
             assert_eq!(flight.join(clock::now() + 10, LONG, late()).await, Some(Err(late())));
             assert!(flight.is_under_way());
             answer.send(7).unwrap();
@@ -190,6 +193,24 @@ mod tests {
             flight.until.passed().await;
             assert_eq!(flight.join(deadline, LONG, late()).await, None);
             assert_eq!(flight.join(clock::now(), LONG, late()).await, Some(Err(late())));
+        });
+    }
+
+    #[test]
+    fn what_ran_out_while_the_process_was_suspended_ended_then_and_is_no_outcome_for_others() {
+        run(async {
+            let (told, ended) = tokio::sync::oneshot::channel();
+            let work = |_| std::future::pending::<Result<u8>>();
+            let land = |result, ended| {
+                told.send(ended).unwrap();
+                result
+            };
+            let flight = Flight::launch(LONG, work, late(), land);
+            MONOTONIC.set(MONOTONIC.get() + 60_000);
+            let waits = |timeout| flight.join(clock::now() + timeout, LONG, late());
+            let (joined, own) = tokio::join!(waits(5_000), waits(0));
+            assert_eq!((joined, own), (None, Some(Err(late()))));
+            assert_eq!(ended.await.unwrap(), flight.began + 5_000);
         });
     }
 

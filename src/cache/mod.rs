@@ -50,6 +50,15 @@ struct Fetch {
     overdue: Option<Failures>,
 }
 
+/// What a fetch was begun with.
+struct Attempt {
+    base: Option<Arc<Snapshot>>,
+    kid: Option<String>,
+    began: Millis,
+    /// By the wall clock.
+    unix_began: Millis,
+}
+
 /// What an operator may want to know of one key set.
 #[derive(Debug)]
 pub struct Stats {
@@ -173,57 +182,59 @@ impl KeyCache {
         timeout: Duration,
     ) -> Flight<Arc<Snapshot>> {
         inner.fetches += 1;
-        let base = inner.state.snapshot.clone();
-        let etag = base.as_ref().and_then(|snapshot| snapshot.etag.clone());
-
-        let (url, cache, kid) = (Arc::clone(&self.url), Arc::clone(self), kid.map(str::to_owned));
+        let attempt = Attempt {
+            base: inner.state.snapshot.clone(),
+            kid: kid.map(str::to_owned),
+            began: clock::now(),
+            unix_began: clock::unix_now(),
+        };
+        let etag = attempt.base.as_ref().and_then(|snapshot| snapshot.etag.clone());
+        let (url, cache) = (Arc::clone(&self.url), Arc::clone(self));
         let work =
             |_| async move { fetch::fetch(&url, etag).await.map_err(|error| error.asked_at(&url)) };
-        let began = clock::now();
-        let land = move |result: Result<Answer>| {
-            cache.land(result, base.as_deref(), kid.as_deref(), began)
-        };
+        let land = move |result: Result<Answer>, ended| cache.land(result, &attempt, ended);
         let flight = Flight::launch(timeout, work, late(&self.url), land);
         inner.fetch = Some(Fetch { flight: flight.clone(), overdue: None });
         flight
     }
 
+    /// `ended` may be long ago, if the process was suspended: the pause after a failure began then.
     fn land(
         &self,
         result: Result<Answer>,
-        base: Option<&Snapshot>,
-        kid: Option<&str>,
-        began: Millis,
+        attempt: &Attempt,
+        ended: Millis,
     ) -> Result<Arc<Snapshot>> {
-        let now = clock::now();
-        let result = result.and_then(|answer| snapshot(answer, base, now));
+        let (now, took) = (clock::now(), ended - attempt.began);
+        let result = result.and_then(|answer| snapshot(answer, attempt));
         let mut inner = self.lock();
         let overdue = inner.fetch.take().and_then(|fetch| fetch.overdue);
         inner.unix_last_fetch_at = Some(clock::unix_now());
-        let outcome = match &result {
+        let (result, outcome) = match result {
             Ok(snapshot) => {
-                inner.state.on_answer(Arc::clone(snapshot), kid, now);
-                self.current.store(Some(Arc::clone(snapshot)));
-                Outcome::Refreshed(Arc::clone(snapshot))
+                let current = inner.state.on_answer(snapshot, attempt.kid.as_deref(), now);
+                self.current.store(Some(Arc::clone(&current)));
+                (Ok(Arc::clone(&current)), Outcome::Refreshed(current))
             }
             Err(error) => {
                 inner.failed_fetches += 1;
                 // One fetch must not count as two failures.
                 let counted = overdue.map(|before| replace(&mut inner.state.failures, before));
-                inner.state.on_failure(error.clone(), now - began, now, fastrand::f64());
+                inner.state.on_failure(error.clone(), took, ended, fastrand::f64());
                 // Callers were told to try again then.
                 if let Some(told) = counted.map(|it| it.retry_at).filter(|&told| told > now) {
                     inner.state.failures.retry_at = told;
                 }
-                Outcome::Failed {
+                let outcome = Outcome::Failed {
                     error: error.clone(),
                     failures_in_a_row: inner.state.failures.in_a_row,
-                    next_attempt_in: inner.state.failures.retry_at - now,
-                }
+                    next_attempt_in: (inner.state.failures.retry_at - now).max(0),
+                };
+                (Err(error), outcome)
             }
         };
         drop(inner);
-        observers::notify(&Fetched { url: Arc::clone(&self.url), took: now - began, outcome });
+        observers::notify(&Fetched { url: Arc::clone(&self.url), took, outcome });
         result
     }
 
@@ -305,10 +316,11 @@ impl Inner {
     }
 }
 
-/// Keys, validator and time as one value. What a 304 leaves out stays as it was (RFC 9111 section 4.3.4).
-fn snapshot(answer: Answer, base: Option<&Snapshot>, now: Millis) -> Result<Arc<Snapshot>> {
-    let unix_now = clock::unix_now();
-    Ok(Arc::new(match (answer.set, base) {
+/// Keys, validator and time as one value. What a 304 leaves out stays as it was (RFC 9111 section 4.3.4). A set is as old
+/// as the question, for the answer may have been long on its way (section 4.2.3).
+fn snapshot(answer: Answer, attempt: &Attempt) -> Result<Arc<Snapshot>> {
+    let &Attempt { ref base, began, unix_began, .. } = attempt;
+    Ok(Arc::new(match (answer.set, base.as_deref()) {
         (Set::Keys { keys, json }, base) => Snapshot {
             // The same bytes keep the same `Arc`, by which remembered tokens know that their key still counts.
             keys: base
@@ -317,15 +329,15 @@ fn snapshot(answer: Answer, base: Option<&Snapshot>, now: Millis) -> Result<Arc<
             json: json.into(),
             etag: answer.etag,
             server_max_age: answer.max_age,
-            fetched_at: now,
-            unix_fetched_at: unix_now,
+            fetched_at: began,
+            unix_fetched_at: unix_began,
             is_imported: false,
         },
         (Set::NotModified, Some(base)) => Snapshot {
             etag: answer.etag.or_else(|| base.etag.clone()),
             server_max_age: answer.max_age.or(base.server_max_age),
-            fetched_at: now,
-            unix_fetched_at: unix_now,
+            fetched_at: began,
+            unix_fetched_at: unix_began,
             ..base.clone()
         },
         (Set::NotModified, None) => {

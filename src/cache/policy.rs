@@ -160,8 +160,14 @@ impl State {
 
     /// An answer came to a fetch on behalf of `kid`. The budget pays if the kid was not in the previous set, or not in
     /// this one if it is the first. Failed fetches cost nothing: they are bounded by the back-off, and an outage must
-    /// not use up what the next rotation needs.
-    pub fn on_answer(&mut self, snapshot: Arc<Snapshot>, kid: Option<&str>, now: Millis) {
+    /// not use up what the next rotation needs. Returns the set that counts now, which is a newer one if that was imported
+    /// in the meantime.
+    pub fn on_answer(
+        &mut self,
+        snapshot: Arc<Snapshot>,
+        kid: Option<&str>,
+        now: Millis,
+    ) -> Arc<Snapshot> {
         if let Some(kid) = kid {
             let base = self.snapshot.as_ref().unwrap_or(&snapshot);
             // A set without keys would have been fetched again anyway.
@@ -174,7 +180,8 @@ impl State {
             }
         }
         self.failures = Failures::default();
-        self.snapshot = Some(snapshot);
+        let newer = self.snapshot.take().filter(|known| known.fetched_at > snapshot.fetched_at);
+        Arc::clone(self.snapshot.insert(newer.unwrap_or(snapshot)))
     }
 
     /// An attempt of `took` failed. `jitter` is between 0 and 1, and shortens the wait by up to half.

@@ -9,23 +9,29 @@ fn an_answer_that_is_the_same_leaves_the_set_as_it_is() {
         let set = Set::Keys { keys: parsed(json), json: json.into() };
         Answer { set, etag: Some(json.len().to_string()), max_age: None }
     };
+    let attempt = |base: Option<&Arc<Snapshot>>, began| Attempt {
+        base: base.map(Arc::clone),
+        kid: None,
+        began,
+        unix_began: 0,
+    };
     let (one, other) = (r#"{"keys":[]}"#, r#"{"keys": []}"#);
-    let first = snapshot(answer(one), None, 1).unwrap();
-    let same = snapshot(answer(one), Some(&first), 2).unwrap();
+    let first = snapshot(answer(one), &attempt(None, 1)).unwrap();
+    let same = snapshot(answer(one), &attempt(Some(&first), 2)).unwrap();
     assert!(Arc::ptr_eq(&first.keys, &same.keys));
     assert_eq!((first.fetched_at, same.fetched_at), (1, 2));
-    let changed = snapshot(answer(other), Some(&first), 3).unwrap();
+    let changed = snapshot(answer(other), &attempt(Some(&first), 3)).unwrap();
     assert!(!Arc::ptr_eq(&first.keys, &changed.keys));
     assert_eq!((&*changed.json, changed.etag.as_deref()), (other, Some("12")));
 
     let not_modified = || Answer { set: Set::NotModified, etag: None, max_age: None };
     let max_age = Some(Duration::from_secs(45));
     let changed = Arc::new(Snapshot { server_max_age: max_age, ..(*changed).clone() });
-    let kept = snapshot(not_modified(), Some(&changed), 4).unwrap();
+    let kept = snapshot(not_modified(), &attempt(Some(&changed), 4)).unwrap();
     assert_eq!(kept.server_max_age, max_age);
     assert!(Arc::ptr_eq(&changed.keys, &kept.keys));
     assert_eq!((kept.fetched_at, kept.etag.as_deref()), (4, Some("12")));
-    assert!(snapshot(not_modified(), None, 5).is_err());
+    assert!(snapshot(not_modified(), &attempt(None, 5)).is_err());
 }
 
 #[test]
@@ -75,7 +81,7 @@ fn a_fetch_that_is_late_and_then_fails_is_one_failure() {
     let timeout = Duration::from_secs(5);
     let launch = || async {
         let pending = |_| std::future::pending::<Result<Answer>>();
-        Flight::launch(timeout, pending, late("late"), |_| Err(late("late")))
+        Flight::launch(timeout, pending, late("late"), |_, _| Err(late("late")))
     };
     let [flight, other] = [runtime.block_on(launch()), runtime.block_on(launch())];
     let cache = KeyCache::of("http://localhost/late");
@@ -98,11 +104,24 @@ fn a_fetch_that_is_late_and_then_fails_is_one_failure() {
         });
         drop(inner);
         assert!(told.is_none_or(|told| told > clock::now()));
-        assert!(cache.land(Err(error()), None, None, clock::now()).is_err());
+        let now = clock::now();
+        let attempt = Attempt { base: None, kid: None, began: now, unix_began: 0 };
+        assert!(cache.land(Err(error()), &attempt, now).is_err());
         assert_eq!(cache.stats().failures_in_a_row, failures);
         assert!(told.is_none_or(|told| cache.lock().state.failures.retry_at == told));
     }
     assert_eq!(cache.stats().failed_fetches, 4);
+}
+
+#[test]
+fn the_pause_after_a_time_out_begins_with_it_and_not_when_a_suspended_process_learns_of_it() {
+    let cache = KeyCache::of("http://localhost/suspended");
+    let began = clock::now() - 60_000;
+    let attempt = Attempt { base: None, kid: None, began, unix_began: 0 };
+    assert!(cache.land(Err(late("suspended")), &attempt, began + 1_000).is_err());
+    assert_eq!(cache.stats().next_attempt_in, Some(0));
+    let timed_out_after = cache.lock().state.failures.timed_out_after;
+    assert_eq!(timed_out_after, Some(1_000));
 }
 
 #[test]

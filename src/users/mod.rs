@@ -15,7 +15,7 @@ use self::request::late;
 use crate::clock::{self, Millis};
 use crate::config::Users;
 use crate::counts::{CacheStats, Counter};
-use crate::error::Result;
+use crate::error::{Party, Result};
 use crate::flight::{Deadline, Flight};
 
 /// Bytes of the answers that are kept for sharing.
@@ -98,16 +98,18 @@ pub async fn current_user(
     deadline: Millis,
     timeout: Duration,
 ) -> Result<Arc<str>> {
+    let question = Question { users: Arc::clone(users), token: token.into() };
     let max_age = match sharing {
         Sharing::None => {
             let asked = request::ask(users, token, Deadline::at(deadline));
             let answer = time::timeout(clock::left(deadline), asked).await;
-            return Ok(answer.unwrap_or_else(|_elapsed| Err(late(users)))?.into());
+            let user = answer.unwrap_or_else(|_elapsed| Err(late(users)));
+            SHARED.forget_if_refused(&question, &user);
+            return Ok(user?.into());
         }
         Sharing::UnderWay => Duration::ZERO,
         Sharing::Kept(max_age) => max_age,
     };
-    let question = Question { users: Arc::clone(users), token: token.into() };
     loop {
         let left = clock::left(deadline);
         let kept = match SHARED.source(question.clone(), max_age, left) {
@@ -152,9 +154,10 @@ impl Shared {
         let (asked, landed) = (question.clone(), question.clone());
         let work =
             |deadline| async move { request::ask(&asked.users, &asked.token, deadline).await };
-        let land = move |user: Result<String>| {
+        let land = move |user: Result<String>, _| {
             let mut flights = self.lock();
             flights.remove(&landed);
+            self.forget_if_refused(&landed, &user);
             let kept = Kept { user: user?.into(), asked_at };
             // Without a `max_age`, nobody has verified the token, and the answer may be no user.
             if !max_age.is_zero() {
@@ -165,6 +168,13 @@ impl Shared {
         let flight = Flight::launch(timeout, work, late(&question.users), land);
         flights.insert(question, flight.clone());
         Source::Flight(flight)
+    }
+
+    /// Whom the API has refused by now is not let in by an older answer.
+    fn forget_if_refused(&self, question: &Question, user: &Result<String>) {
+        if user.as_ref().is_err_and(|error| error.code.party() == Party::Caller) {
+            self.answers.remove(question);
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Question, Flight<Kept>>> {

@@ -382,3 +382,14 @@ fn an_older_set_is_not_imported() {
     let other = imported(&["b"], 6);
     assert!(Arc::ptr_eq(&import(&other), &other));
 }
+
+#[test]
+fn what_was_imported_while_an_older_set_was_on_its_way_stays() {
+    for (imported_at, expected) in [(4, "a"), (5, "a"), (6, "b")] {
+        let mut state = warm(&["x"]);
+        state.on_import(snapshot(&["b"], imported_at));
+        let current = state.on_answer(snapshot(&["a"], 5), None, 7);
+        assert!(current.keys.has_kid(expected), "imported at {imported_at}");
+        assert!(Arc::ptr_eq(&current, state.snapshot.as_ref().unwrap()));
+    }
+}

@@ -12,7 +12,10 @@ const stack = await startStackAuth();
 
 if (process.argv.includes('--serve')) {
   const server = createServer(stack).listen(Number(process.env.PORT ?? 0), '127.0.0.1');
-  console.log(`Open ${await urlOf(server)} in a browser. Ctrl-C ends it.`);
+  const url = await urlOf(server);
+  const { accessToken } = stack.signIn({ email: 'ada@example.com', expiresIn: 86_400 });
+  console.log(`Open ${url} in a browser. Ctrl-C ends it. Without a browser:`);
+  console.log(`curl -H 'x-stack-access-token: ${accessToken}' ${url}/api/claims`);
 } else {
   process.exitCode = await show();
 }

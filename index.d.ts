@@ -90,7 +90,7 @@ export function getUser(accessToken: string, options?: GetUserOptions): Promise<
  *   characters or has more than some 30 parts; a longer list than that; an `accessToken` that is not a string. What is
  *   broken is not taken for no token.
  * - `ERR_CONFIG` (500): not a request, or an object that holds one (Hono's context, say); one whose members
- *   throw; an unknown option
+ *   throw, or whose `headers` are a promise or a function; an unknown option
  *
  * @example
  * ```ts
@@ -320,7 +320,8 @@ export interface GetUserOptions extends VerifyJwtOptions {
   accessType?: 'server' | 'client' | undefined;
 
   /**
-   * Milliseconds for which an answer may be reused for the same token and options. With it, concurrent callers share
+   * Milliseconds for which an answer may be reused for the same token and options, unless the API has refused the token
+   * since. With it, concurrent callers share
    * one request, its tries, and its end: that of the one with the longest `timeout`, counted from when it began. The
    * token is verified on each call all the same, and failures are not kept.
    *
@@ -504,7 +505,7 @@ export interface CurrentTeam {
 export interface ExportedKeys {
   /** A JWK set (RFC 7517 section 5), as the issuer served it. */
   jwks: { keys: Array<Record<string, unknown>> };
-  /** When it was fetched, in milliseconds since 1970. */
+  /** When it was asked for, in milliseconds since 1970. */
   uat: number;
 }
 
@@ -519,7 +520,7 @@ export interface StackAuthStats {
     url: string;
     /** The `kid` of each usable key that has one. */
     kids: string[];
-    /** Milliseconds since it was fetched; absent as long as there is none. */
+    /** Milliseconds since it was asked for; absent as long as there is none. */
     age?: number;
     /** Fetches begun. */
     fetches: number;

@@ -106,8 +106,8 @@ export interface StackAuthStandIn {
    * Signs a user in, with a new session. An existing user, found by `user` or `email`, is updated with the other
    * options; otherwise a new one is created.
    *
-   * @throws `TypeError` on an unknown option, a `user` that is not there, an unknown user type, or an `expiresIn`
-   *   that is no finite number
+   * @throws `TypeError` on an unknown option, a `user` that is not there, an unknown user type, an `expiresIn`
+   *   that is no finite number, or `fields` or `claims` that are no JSON
    *
    * @example
    * ```ts

@@ -35,6 +35,13 @@ const OUTAGES = {
     ),
 };
 
+/**
+ * On Node.js 20, contexts such as those of vitest's vmThreads have none, and compilers of `await using` then take this.
+ *
+ * @type {typeof Symbol.asyncDispose}
+ */
+const asyncDispose = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose');
+
 /** See testing.d.ts, as for everything here. */
 class StackAuthStandIn {
   /** @type {StackAuthRequest[]} */
@@ -71,6 +78,8 @@ class StackAuthStandIn {
         return standIn.clock;
       },
     };
+    // Specs hand it over as it is: `afterAll(stack.stop)`.
+    this.stop = this.stop.bind(this);
     // A test that forgets to stop it must not keep its process from ending.
     this.#server.unref().on('connection', (socket) => socket.unref());
   }
@@ -122,6 +131,7 @@ class StackAuthStandIn {
     if (!Number.isFinite(expiresIn)) {
       throw new TypeError('expiresIn must be a number (seconds)');
     }
+    JSON.stringify(fields); // Throws a TypeError for what could not be served.
     const user = this.#userOf(who, {
       ...(email !== undefined && { primary_email: email }),
       ...(displayName !== undefined && { display_name: displayName }),
@@ -183,7 +193,7 @@ class StackAuthStandIn {
     await this.#inTurn(() => this.#close());
   }
 
-  [Symbol.asyncDispose]() {
+  [asyncDispose]() {
     return this.stop();
   }
 

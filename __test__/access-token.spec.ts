@@ -301,6 +301,15 @@ describe('a mistake of the server', () => {
     expect(error.message).toContain('found a promise');
   });
 
+  test.each<[string, unknown]>([
+    ['a promise', Promise.resolve(new Headers())],
+    ['a function', () => new Headers()],
+  ])('has headers that are %s', (what, headers) => {
+    const error = failure({ headers } as unknown as RequestLike);
+    expect(error).toMatchObject({ code: 'ERR_CONFIG' });
+    expect(error.message).toContain(`found headers that are ${what}`);
+  });
+
   test.each([
     ['Hono', 'req', { req: { raw: {} }, get: () => undefined }],
     ['Hono', 'raw', { raw: new Request('http://localhost/') }],

@@ -143,6 +143,17 @@ describe('signing in', () => {
     expect(() => stack.signIn(wrong as object)).toThrow(TypeError);
   });
 
+  test('refuses fields that are no JSON, and what becomes so later is a 500', async () => {
+    const stack = await start();
+    expect(() => stack.signIn({ fields: { logins: 1n } })).toThrow(TypeError);
+    const { user, accessToken } = stack.signIn();
+    user.logins = 1n;
+    const found = getUser(accessToken, stack.options);
+    await expect(found).rejects.toMatchObject({ code: 'ERR_API_UNAVAILABLE' });
+    user.logins = 1;
+    expect(await getUser(accessToken, stack.options)).toHaveProperty('logins', 1);
+  });
+
   test('of a restricted user can be the work of an administrator', async () => {
     const stack = await start();
     const reason = { type: 'restricted_by_administrator' };

@@ -97,7 +97,10 @@ describe('the end', () => {
 
     const other = await startStackAuth();
     await other.outage('refuse');
-    await other.stop();
+    const { stop } = other;
+    await stop();
+    await other.recover();
+    await expect(fetch(other.options.baseUrl)).rejects.toThrow();
   });
 
   test('comes with the block that disposes of it', async () => {

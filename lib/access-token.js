@@ -68,6 +68,9 @@ function tokenOf(request, cookies) {
 function find(request, cookies) {
   const headers = headersOf(request);
   const names = typeof headers.get === 'function' ? undefined : Object.keys(headers);
+  if (names?.length === 0 && typeof headers.then === 'function') {
+    throw unfit('headers that are a promise');
+  }
   /** @type {string | undefined} */
   let token;
   let isAmbiguous = false;
@@ -139,6 +142,9 @@ function headersOf(request) {
   // Not those of a polluted prototype.
   if (isObject(headers) && headers !== /** @type {any} */ (Object.prototype).headers) {
     return headers;
+  }
+  if (typeof headers === 'function') {
+    throw unfit('headers that are a function');
   }
   if (typeof request.then === 'function') {
     throw unfit('a promise');

@@ -12,11 +12,9 @@ const { Templates } = require('../lib/templates.js');
 const { verifiedOf } = require('../lib/verified.js');
 const { StackAuth } = require('..');
 
-const projectId = 'alternatives';
-const baseUrl = 'http://127.0.0.1:1';
-const project = { projectId, issuer: `${baseUrl}/api/v1/projects/${projectId}` };
+const project = { projectId: 'alternatives', baseUrl: 'http://127.0.0.1:1' };
 const keys = { jwks, uat: Date.now() };
-const client = new StackAuth({ projectId, baseUrl, keys, tokenCacheBytes: 0 });
+const client = new StackAuth({ ...project, keys, tokenCacheBytes: 0 });
 const print = (what, figure) =>
   console.log(`${what.padEnd(52)}${figure.toFixed(2).padStart(8)} µs`);
 

@@ -9,7 +9,7 @@ import { mint, received } from './tokens.js';
 /** @param {Awaited<ReturnType<typeof import('./issuer.js').startIssuer>>} issuer */
 export async function channels(issuer) {
   const { ours } = contenders(issuer);
-  const { ask, listened, unheard } = await best(['unheard', 'listened', 'ask'], 6, async (name) => {
+  return best(['unheard', 'listened', 'ask'], 6, async (name) => {
     const verify = channel('stack-auth-native:verify');
     if (name === 'ask') {
       return asking(verify);
@@ -25,7 +25,6 @@ export async function channels(issuer) {
     verify.unsubscribe(listener);
     return time;
   });
-  return { ask, listened, unheard };
 }
 
 /** Microseconds for the one question that a call asks a channel. */

@@ -18,7 +18,7 @@ const MIB = 2 ** 20;
 
 const baseUrl = 'http://127.0.0.1:1'; // never asked: the keys are given
 const keys = { jwks, uat: Date.now() };
-const projectOf = (projectId) => ({ projectId, issuer: `${baseUrl}/api/v1/projects/${projectId}` });
+const newProject = () => ({ projectId: randomUUID(), baseUrl });
 const sample = (items, count) =>
   Array.from({ length: count }, () => items[Math.floor(Math.random() * items.length)]);
 
@@ -60,8 +60,8 @@ const parts = {
   /** µs per token seen before, and per new token, by the number of projects; and what a `Map` takes. */
   async projects() {
     const all = Array.from({ length: 1_000 }, () => {
-      const project = projectOf(randomUUID());
-      const client = new StackAuth({ projectId: project.projectId, baseUrl, keys });
+      const project = newProject();
+      const client = new StackAuth({ ...project, keys });
       return { project, client, bytes: Buffer.from(mint(project)) };
     });
     const verify = ({ client, bytes }) => client.verifyJwt(received(bytes));
@@ -87,8 +87,7 @@ const parts = {
 
   /** The same by the number of tokens that are remembered, of one project. */
   async tokens() {
-    const project = projectOf(randomUUID());
-    const { projectId } = project;
+    const project = newProject();
     const all = Array.from({ length: 100_000 }, () => Buffer.from(mint(project)));
     const counts = ['1', '1000', '10000', '100000'];
     const requests = all.map((bytes) => ({ bytes }));
@@ -96,7 +95,7 @@ const parts = {
     for (const count of counts) {
       // Another bound is another cache.
       const tokenCacheBytes = 400 * MIB + Number(count);
-      const client = new StackAuth({ projectId, baseUrl, keys, tokenCacheBytes });
+      const client = new StackAuth({ ...project, keys, tokenCacheBytes });
       verifiers[count] = (token) => client.verifyJwt(token);
       const tokens = all.slice(0, count).map(String);
       await inFlight(64, tokens, verifiers[count]);
@@ -114,8 +113,8 @@ const parts = {
 
   /** Resident memory that 100,000 tokens add, as a multiple of the bound, 16 MiB. */
   async memory() {
-    const project = projectOf(randomUUID());
-    const client = new StackAuth({ projectId: project.projectId, baseUrl, keys });
+    const project = newProject();
+    const client = new StackAuth({ ...project, keys });
     const tokens = Array.from({ length: 100_000 }, () => mint(project));
     const verify = (token) => client.verifyJwt(token);
     await inFlight(64, tokens.slice(0, 500), verify);
@@ -133,7 +132,7 @@ const parts = {
    * and warm, for code is compiled anew in each thread.
    */
   async threads() {
-    const project = projectOf(randomUUID());
+    const project = newProject();
     const workerData = { project, keys, pem };
     const all = Array.from({ length: 8 }, () => new Worker(file, { argv: ['worker'], workerData }));
     const answer = (worker) => new Promise((resolve) => worker.once('message', resolve));
@@ -178,7 +177,7 @@ export async function growth() {
 
 if (process.argv[2] === 'worker') {
   const { project, keys: given, pem: ofProject } = workerData;
-  const client = new StackAuth({ projectId: project.projectId, baseUrl, keys: given });
+  const client = new StackAuth({ ...project, keys: given });
   const key = createPublicKey(ofProject);
   const work = {
     verifyJwt: (tokens) => inFlight(64, tokens, (token) => client.verifyJwt(token)),

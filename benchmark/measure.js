@@ -12,7 +12,7 @@ const FEW_ROUNDS = 3;
  *
  * @param {string[]} contenders
  * @param {number} rounds
- * @param {(contender: string, round: number) => Promise<number>} run µs per item
+ * @param {(contender: string) => Promise<number>} run µs per item
  * @returns {Promise<Record<string, number>>}
  */
 export async function best(contenders, rounds, run) {
@@ -25,7 +25,7 @@ export async function best(contenders, rounds, run) {
     // Whoever comes first after the pause has no lasting advantage.
     const turn = round % contenders.length;
     for (const contender of [...contenders.slice(turn), ...contenders.slice(0, turn)]) {
-      const figure = await run(contender, round);
+      const figure = await run(contender);
       figures[contender] = Math.min(figures[contender], figure);
     }
   }

@@ -9,9 +9,9 @@ const signer = newSigner('aqdP1Df4Gg5i');
 export const jwks = { keys: [signer.jwk] };
 export const pem = String(createPublicKey(signer.key).export({ type: 'spki', format: 'pem' }));
 
-/** @param {{ projectId: string, baseUrl?: string, issuer: string }} project */
-export function mint({ projectId, baseUrl = '', issuer }) {
-  return mintBy(signer, { projectId, baseUrl }, { iss: issuer });
+/** @param {{ projectId: string, baseUrl: string }} project */
+export function mint(project) {
+  return mintBy(signer, project);
 }
 
 /** @param {string} token */

@@ -6,20 +6,20 @@ import type { AddressInfo } from 'node:net';
 import { expect, onTestFinished, test } from 'vitest';
 
 import { accessTokenFrom, type RequestLike, type StackAuthError } from '../index.js';
+import { COOKIES, cookie, encoded, json, OTHER, TOKEN } from './support/places.ts';
 
-const [TOKEN, OTHER] = ['eyJhbGciOiJFUzI1NiJ9.e30.AA', 'eyJhbGciOiJFUzI1NiJ9.e30.BA'];
+/** The token, or the code of the error. */
+function find(request: RequestLike) {
+  try {
+    return accessTokenFrom(request, COOKIES);
+  } catch (error) {
+    return (error as StackAuthError).code;
+  }
+}
 
 test('two that differ are an error, though the headers have the first alone', async () => {
   const server = createServer((request, response) => {
-    const all = [() => accessTokenFrom(request), () => accessTokenFrom(request.headers)];
-    const found = all.map((find) => {
-      try {
-        return find();
-      } catch (error) {
-        return (error as StackAuthError).code;
-      }
-    });
-    response.end(JSON.stringify(found));
+    response.end(JSON.stringify([request, request.headers].map(find)));
   }).listen(0, '127.0.0.1');
   onTestFinished(() => void server.close());
   await once(server, 'listening');
@@ -37,9 +37,7 @@ test('two that differ are an error, though the headers have the first alone', as
   const [one, other] = [`Bearer ${TOKEN}`, `Bearer ${OTHER}`];
   expect(await ask(one, other)).toEqual(['ERR_TOKEN_AMBIGUOUS', TOKEN]);
   expect(await ask('Basic YTpi', one, other)).toEqual(['ERR_TOKEN_AMBIGUOUS', null]);
-  expect(
-    await ask(one, `Bearer stackauth_${btoa(JSON.stringify({ accessToken: TOKEN }))}`, one),
-  ).toEqual([TOKEN, TOKEN]);
+  expect(await ask(one, `Bearer stackauth_${encoded(TOKEN)}`, one)).toEqual([TOKEN, TOKEN]);
   expect(await ask(one)).toEqual([TOKEN, TOKEN]);
 });
 
@@ -55,7 +53,7 @@ test('the first is the one that the headers have, which a server may have put in
 });
 
 test('an empty one beside another is none', () => {
-  const object = JSON.stringify({ accessToken: TOKEN });
+  const object = json(TOKEN);
   for (const values of [
     ['', object],
     [object, ''],
@@ -84,12 +82,8 @@ test('none is one of another name, or of no name', () => {
 });
 
 test.each([
-  ['x-stack-auth', (token: string) => JSON.stringify({ accessToken: token }), ', '],
-  [
-    'cookie',
-    (token: string) => `a=b; stack-access=${encodeURIComponent(`["r","${token}"]`)}`,
-    '; ',
-  ],
+  ['x-stack-auth', json, ', '],
+  ['cookie', (token: string) => `a=b; stack-access=${cookie(token)}`, '; '],
 ])('%s counts once, joined or not', (name, headerOf, separator) => {
   const [one, other] = [headerOf(TOKEN), headerOf(OTHER)];
   for (const values of [
@@ -97,26 +91,19 @@ test.each([
     [one, headerOf('')],
   ]) {
     for (const value of [values, values.join(separator)]) {
-      expect(accessTokenFrom({ [name]: value }, { cookies: true })).toBe(TOKEN);
+      expect(find({ [name]: value })).toBe(TOKEN);
     }
   }
-  const find = (value: string | string[]) => {
-    try {
-      return accessTokenFrom({ [name]: value }, { cookies: true });
-    } catch (error) {
-      return (error as StackAuthError).code;
-    }
-  };
   // Of cookies with one name, the first is that of the narrowest path.
   const expected = name === 'cookie' ? TOKEN : 'ERR_TOKEN_AMBIGUOUS';
-  expect([find([one, other]), find([one, other].join(separator))]).toEqual([expected, expected]);
+  for (const value of [[one, other], [one, other].join(separator)]) {
+    expect(find({ [name]: value })).toBe(expected);
+  }
 });
 
 test('a cookie of the one name comes before that of the other, wherever it is', () => {
-  const cookie = (name: string, token: string) =>
-    `${name}=${encodeURIComponent(`["r","${token}"]`)}`;
-  const cookies = [cookie('stack-access', OTHER), cookie('hexclave-access', TOKEN)];
+  const cookies = [`stack-access=${cookie(OTHER)}`, `hexclave-access=${cookie(TOKEN)}`];
   for (const value of [cookies, cookies.join('; ')]) {
-    expect(accessTokenFrom({ cookie: value }, { cookies: true })).toBe(TOKEN);
+    expect(accessTokenFrom({ cookie: value }, COOKIES)).toBe(TOKEN);
   }
 });

@@ -243,17 +243,6 @@ describe('tokens in several places', () => {
     expect(accessTokenFrom(agreeing)).toBe(TOKEN);
   });
 
-  test('are no matter among cookies: the newer name counts, and the first of a name', () => {
-    const headers = {
-      cookie: [
-        `stack-access=${cookie(OTHER)}`,
-        `hexclave-access=${cookie(TOKEN)}`,
-        `hexclave-access=${cookie(OTHER)}`,
-      ].join('; '),
-    };
-    expect(accessTokenFrom(headers, COOKIES)).toBe(TOKEN);
-  });
-
   test('count only where cookies do', () => {
     const headers = { 'x-stack-access-token': TOKEN, cookie: `stack-access=${cookie(OTHER)}` };
     expect(accessTokenFrom(headers)).toBe(TOKEN);

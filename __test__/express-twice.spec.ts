@@ -10,9 +10,8 @@ import {
   withKid,
 } from './support/cache-issuer.ts';
 import { appOf, EXPRESSES, serve, withToken } from './support/express-app.ts';
+import { cookie } from './support/places.ts';
 import { userOf } from './support/stand-in.js';
-
-const cookie = (token: string) => encodeURIComponent(JSON.stringify(['r', token]));
 
 afterEach(() => vi.unstubAllEnvs());
 

@@ -6,31 +6,18 @@ import { authErrorHandler, getAuth, optionalUser, requireUser } from '../express
 import { StackAuthError } from '../index.js';
 import { refuseConnections, startIssuer, USER_ID } from './support/cache-issuer.ts';
 import { appOf, EXPRESSES, serve, silence, withToken } from './support/express-app.ts';
+import { PLACES } from './support/places.ts';
 import { userOf } from './support/stand-in.js';
 
-const json = (accessToken: string) => JSON.stringify({ accessToken, refreshToken: 'r' });
-const cookie = (token: string) => encodeURIComponent(JSON.stringify(['r', token]));
-
-const HEADERS: Array<[place: string, header: (token: string) => Record<string, string>]> = [
-  ['x-stack-access-token', (token) => ({ 'X-Stack-Access-Token': token })],
-  ['Bearer stackauth_', (token) => ({ Authorization: `Bearer stackauth_${btoa(json(token))}` })],
-  ['Bearer hexclave_', (token) => ({ Authorization: `Bearer hexclave_${btoa(json(token))}` })],
-  ['Bearer', (token) => ({ Authorization: `bearer ${token}` })],
-  ['x-stack-auth', (token) => ({ 'X-Stack-Auth': json(token) })],
-];
-const COOKIES: typeof HEADERS = [
-  ['the cookie hexclave-access', (token) => ({ Cookie: `a=b; hexclave-access=${cookie(token)}` })],
-  ['the cookie stack-access', (token) => ({ Cookie: `stack-access=${cookie(token)}; a=b` })],
-];
-
 describe.each(EXPRESSES)('in %s', (_version, express) => {
-  test.each([...HEADERS, ...COOKIES])('a token in %s says who calls', async (place, header) => {
+  test.each(PLACES)('a token in %s says who calls', async (_, header) => {
     const issuer = await startIssuer();
     const token = await issuer.mint();
-    const cookies = place.includes('cookie');
+    const [name, value] = header(token);
+    const cookies = name === 'cookie';
     for (const middleware of [requireUser, optionalUser]) {
       const ask = await serve(appOf(express, middleware({ ...issuer.options, cookies })));
-      const { status, body } = await ask('/', header(token));
+      const { status, body } = await ask('/', { [name]: value });
       expect(status).toBe(200);
       expect(body).toMatchObject({ token, userId: USER_ID, userType: 'regular', same: true });
       expect(body.payload).toMatchObject({ sub: USER_ID, email: 'ada@example.com' });
@@ -38,11 +25,12 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
     }
   });
 
-  test.each(COOKIES)('a token in %s is none unless cookies are asked for', async (_, header) => {
+  const inCookies = PLACES.filter(([, header]) => header('')[0] === 'cookie');
+  test.each(inCookies)('a token in %s is none unless cookies are asked for', async (_, header) => {
     const issuer = await startIssuer();
-    const token = await issuer.mint();
+    const [name, value] = header(await issuer.mint());
     const ask = await serve(appOf(express, requireUser(issuer.options)));
-    expect(await ask('/', header(token))).toMatchObject({ status: 401 });
+    expect(await ask('/', { [name]: value })).toMatchObject({ status: 401 });
   });
 
   test.each(['regular', 'restricted', 'anonymous'] as const)('a %s user is one', async (type) => {

@@ -8,7 +8,7 @@ import { describe, expect, test, vi } from 'vitest';
 import { StackAuth, verifyJwt } from '../index.js';
 import { answerKeys, expiryOf, startIssuer } from './support/cache-issuer.js';
 import { peek } from './support/differential/peek.js';
-import { sendJson } from './support/stand-in.js';
+import { type StandIn, sendJson } from './support/stand-in.js';
 import { base64url, newSigner, type Signer, sign } from './support/tokens.js';
 
 /** Often enough for every way through the cache: new, remembered, and parsed on this thread. */
@@ -21,6 +21,22 @@ async function often<T>(call: () => Promise<T>): Promise<T[]> {
 }
 
 const headerOf = ({ jwk }: Signer) => ({ alg: 'ES256', kid: jwk.kid });
+const keysOf = (...signers: Signer[]) => ({
+  jwks: { keys: signers.map(({ jwk }) => ({ ...jwk })) },
+  uat: Date.now(),
+});
+
+/** As few as will do, for a minute. */
+const claimsOf = ({ url, projectId }: StandIn) => ({
+  iss: `${url}/api/v1/projects/${projectId}`,
+  aud: projectId,
+  sub: 's',
+  exp: Math.floor(Date.now() / 1_000) + 60,
+});
+
+/** The same as JSON, after members that are JSON text. */
+const jsonOf = (members: string, issuer: StandIn) =>
+  `{${members},${JSON.stringify(claimsOf(issuer)).slice(1)}`;
 
 describe('a remembered token', () => {
   test('has the same payload each time, in an object of its own', async () => {
@@ -47,12 +63,10 @@ describe('a remembered token', () => {
   ])('hands out what was signed: %s', async (_, odd) => {
     const issuer = await startIssuer();
     const key = newSigner('k');
-    const iss = `${issuer.url}/api/v1/projects/${issuer.projectId}`;
-    const exp = Math.floor(Date.now() / 1_000) + 60;
-    const json = `{"odd":${odd},"iss":"${iss}","aud":"${issuer.projectId}","sub":"s","exp":${exp}}`;
+    const json = jsonOf(`"odd":${odd}`, issuer);
     const token = sign(headerOf(key), json, key);
-    const keys = { jwks: { keys: [{ ...key.jwk }] }, uat: Date.now() };
-    for (const { payload } of await often(() => verifyJwt(token, { ...issuer.options, keys }))) {
+    const options = { ...issuer.options, keys: keysOf(key) };
+    for (const { payload } of await often(() => verifyJwt(token, options))) {
       // As text where it is too deep to be walked, and as values where text would lose them.
       const seen = odd.length > 100 ? JSON.stringify : (value: unknown) => value;
       expect(seen(payload)).toStrictEqual(seen(JSON.parse(json)));
@@ -62,12 +76,9 @@ describe('a remembered token', () => {
   test('has nothing of the one before it, where the two differ', async () => {
     const issuer = await startIssuer();
     const key = newSigner('k');
-    const keys = { jwks: { keys: [{ ...key.jwk }] }, uat: Date.now() };
-    const client = new StackAuth({ ...issuer.options, keys });
-    const iss = `${issuer.url}/api/v1/projects/${issuer.projectId}`;
-    const exp = Math.floor(Date.now() / 1_000) + 60;
+    const client = new StackAuth({ ...issuer.options, keys: keysOf(key) });
     for (const odd of ['0', '-0', '""', '"same"', 'false', 'null', '"0"', '"same"', '0']) {
-      const json = `{"odd":${odd},"text":"same","iss":"${iss}","aud":"${issuer.projectId}","sub":"s","exp":${exp}}`;
+      const json = jsonOf(`"odd":${odd},"text":"same"`, issuer);
       const token = sign(headerOf(key), json, key);
       for (const { payload } of await often(() => client.verifyJwt(token))) {
         expect(payload).toStrictEqual(JSON.parse(json));
@@ -78,11 +89,7 @@ describe('a remembered token', () => {
   test('has the header of its own, where it differs from the one before', async () => {
     const issuer = await startIssuer();
     const [one, other] = [newSigner('one'), newSigner('other')];
-    const keys = { jwks: { keys: [{ ...one.jwk }, { ...other.jwk }] }, uat: Date.now() };
-    const client = new StackAuth({ ...issuer.options, keys });
-    const iss = `${issuer.url}/api/v1/projects/${issuer.projectId}`;
-    const exp = Math.floor(Date.now() / 1_000) + 60;
-    const claims = { iss, aud: issuer.projectId, sub: 's', exp };
+    const client = new StackAuth({ ...issuer.options, keys: keysOf(one, other) });
     for (const [signer, more] of [
       [one, {}],
       [other, {}],
@@ -92,7 +99,7 @@ describe('a remembered token', () => {
       [one, { nested: { list: [1] } }],
     ] as const) {
       const header = { ...headerOf(signer), ...more };
-      const token = sign(header, claims, signer);
+      const token = sign(header, claimsOf(issuer), signer);
       for (const { protectedHeader } of await often(() => client.verifyJwt(token))) {
         expect(Object.entries(protectedHeader)).toEqual(Object.entries(header));
         (protectedHeader.nested as any)?.list.push(2);
@@ -143,15 +150,9 @@ describe('a remembered token', () => {
   test.each(['{"a":1}', 'null', '"x"'])('may have a claim called __proto__: %s', async (odd) => {
     const issuer = await startIssuer();
     const key = newSigner('k');
-    const now = Math.floor(Date.now() / 1_000);
-    const { projectId, url } = issuer;
-    const iss = `${url}/api/v1/projects/${projectId}`;
-    const claims = `{"__proto__":${odd},"iss":"${iss}","aud":"${projectId}","sub":"s","exp":${now + 60}}`;
+    const claims = jsonOf(`"__proto__":${odd}`, issuer);
     const token = sign(headerOf(key), claims, key);
-    const options = {
-      ...issuer.options,
-      keys: { jwks: { keys: [{ ...key.jwk }] }, uat: Date.now() },
-    };
+    const options = { ...issuer.options, keys: keysOf(key) };
     for (const { payload } of await often(() => verifyJwt(token, options))) {
       expect(Object.keys(payload)).toContain('__proto__');
       expect(Object.getPrototypeOf(payload)).toBe(Object.prototype);
@@ -187,16 +188,14 @@ describe('a remembered token', () => {
   test('is refused if another key has taken its kid', async () => {
     const issuer = await startIssuer();
     const [one, other] = [newSigner('same'), newSigner('same')];
-    const iss = `${issuer.url}/api/v1/projects/${issuer.projectId}`;
-    const exp = Math.floor(Date.now() / 1_000) + 60;
-    const token = sign(headerOf(one), { iss, aud: issuer.projectId, sub: 's', exp }, one);
-    const withKey = (jwk: object, uat: number) => ({
+    const token = sign(headerOf(one), claimsOf(issuer), one);
+    const withKey = (signer: Signer, uat: number) => ({
       ...issuer.options,
-      keys: { jwks: { keys: [jwk as Record<string, unknown>] }, uat },
+      keys: { ...keysOf(signer), uat },
     });
     const uat = Date.now() - 1_000;
-    await often(() => verifyJwt(token, withKey(one.jwk, uat)));
-    await expect(verifyJwt(token, withKey(other.jwk, uat + 500))).rejects.toMatchObject({
+    await often(() => verifyJwt(token, withKey(one, uat)));
+    await expect(verifyJwt(token, withKey(other, uat + 500))).rejects.toMatchObject({
       code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
     });
   });

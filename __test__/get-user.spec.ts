@@ -4,7 +4,7 @@ import { gzipSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { getUser, StackAuth } from '../index.js';
 import { answer, startIssuer, times, until } from './support/cache-issuer.js';
-import { type StandIn, sendJson, userOf } from './support/stand-in.js';
+import { type StandIn, userOf } from './support/stand-in.js';
 
 const { currentUserCrud } = createRequire(import.meta.url)(
   '@stackframe/stack-shared/dist/interface/crud/current-user',
@@ -185,16 +185,5 @@ describe('the user', () => {
   test('may have 8 MiB', async () => {
     const body = JSON.stringify(userOf()).padEnd(8 * 1024 * 1024);
     expect(await userFrom(body)).toEqual(userOf());
-  });
-
-  test('has fewer fields for a client', async () => {
-    const issuer = await startIssuer();
-    const { server_metadata, ...user } = userOf();
-    answer(issuer, 'users/me', (_request, response) => sendJson(response, 200, user));
-    const { projectId, baseUrl } = issuer.options;
-    const token = await issuer.mint();
-    const found = await getUser(token, { projectId, baseUrl, accessType: 'client' });
-    expect(found).toEqual(user);
-    expect(found).not.toHaveProperty('server_metadata');
   });
 });

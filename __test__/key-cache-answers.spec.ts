@@ -105,16 +105,3 @@ describe('a key that cannot be used', () => {
     expect(statsOf(issuer).kids).toEqual(keys.map(({ kid }) => kid));
   });
 });
-
-test('two usable keys with one kid are both tried', async () => {
-  const issuer = await startIssuer();
-  const { keys } = await issuer.keySet();
-  const other = { ...keys[1], kid: keys[0]?.kid };
-  for (const twins of [
-    [other, keys[0]],
-    [keys[0], other],
-  ]) {
-    answerKeys(issuer, (_request, response) => sendJson(response, 200, { keys: twins }));
-    await verifyJwt(await issuer.mint(), { ...issuer.options, cacheMaxAge: 0, staleIfError: 0 });
-  }
-});

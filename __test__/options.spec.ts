@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { runInNewContext } from 'node:vm';
-import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
 import { StackAuth, StackAuthError, verifyJwt } from '../index.js';
 import { refusalsOf } from './support/refusals.ts';
 import { StandIn } from './support/stand-in.js';
@@ -84,7 +84,6 @@ describe('options', () => {
   ])('are not %s, which would leave the environment to decide', async (_what, make) => {
     vi.stubEnv('STACK_PROJECT_ID', standIn.projectId);
     vi.stubEnv('STACK_API_URL', standIn.url);
-    onTestFinished(() => void vi.unstubAllEnvs());
     // Nor if what was verified before had no options of its own.
     await verifyJwt(token);
     await refuses(make(standIn.options), 'options must be a plain object');

@@ -17,16 +17,10 @@ const MAX_BODY_BYTES: usize = 8 * 1024 * 1024;
 const MAX_TRIES: u32 = 3;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// A failed try, and whether another may go better.
+/// A failed try; and if another may go better, how long the API wants to be left alone before it.
 struct Failure {
     error: Error,
-    retry: Retry,
-}
-
-enum Retry {
-    No,
-    Soon,
-    After(Duration),
+    retry_after: Option<Duration>,
 }
 
 /// Tries again while that can help, but never begins a pause that would outlast the deadline.
@@ -34,17 +28,14 @@ pub async fn ask(users: &Users, token: &str, deadline: Deadline) -> Result<Strin
     let headers = headers(users, token)?;
     let mut tries = 1;
     loop {
-        let Failure { error, retry } = match exchange(users, token, headers.clone()).await {
+        let Failure { error, retry_after } = match exchange(users, token, headers.clone()).await {
             Ok(user) => return Ok(user),
             Err(failure) => failure,
         };
+        let Some(retry_after) = retry_after else { return Err(error) };
         // 100 and 200 ms, with jitter, so that calls that failed together are not repeated together.
         let soon = (FIRST_PAUSE * tries).mul_f64(1.0 - fastrand::f64() / 2.0);
-        let pause = match retry {
-            Retry::No => return Err(error),
-            Retry::Soon => soon,
-            Retry::After(pause) => pause.saturating_add(soon),
-        };
+        let pause = retry_after.saturating_add(soon);
         if tries == MAX_TRIES || pause >= deadline.left() {
             return Err(error);
         }
@@ -95,19 +86,12 @@ async fn exchange(
 
     let status = response.status();
     let known_error = response.headers().get("x-stack-known-error").cloned();
-    let retry = if status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error() {
-        retry_after(response.headers()).map_or(Retry::Soon, Retry::After)
-    } else {
-        Retry::No
-    };
-    let body = match http::body(response, MAX_BODY_BYTES).await {
-        Ok(body) => body,
-        Err(fault) => {
-            let failure = failed(fault);
-            let retry = if matches!(retry, Retry::No) { failure.retry } else { retry };
-            return Err(Failure { retry, ..failure });
-        }
-    };
+    let may_pass = status == StatusCode::TOO_MANY_REQUESTS || status.is_server_error();
+    let retry_after = may_pass.then(|| retry_after(response.headers()).unwrap_or_default());
+    let body = http::body(response, MAX_BODY_BYTES).await.map_err(|fault| {
+        let failure = failed(fault);
+        Failure { retry_after: retry_after.or(failure.retry_after), ..failure }
+    })?;
 
     let answer = Answer {
         status: status.as_u16(),
@@ -116,7 +100,7 @@ async fn exchange(
     };
     let secrets = [Some(token), users.secret(), users.publishable_client_key.as_deref()];
     let secrets: Vec<&str> = secrets.into_iter().flatten().collect();
-    answer::read(&answer, &secrets).map_err(|error| Failure { error, retry })
+    answer::read(&answer, &secrets).map_err(|error| Failure { error, retry_after })
 }
 
 fn failed(fault: Fault, url: &str) -> Failure {
@@ -127,13 +111,13 @@ fn failed(fault: Fault, url: &str) -> Failure {
                 format!("users/me answered more than {MAX_BODY_BYTES} bytes"),
             )
             .asked_at(url),
-            retry: Retry::No,
+            retry_after: None,
         },
         Fault::Transport(error) => Failure {
             error: Error::new(Code::ApiUnavailable, "users/me could not be reached")
                 .asked_at(url)
                 .caused_by(&*error),
-            retry: Retry::Soon,
+            retry_after: Some(Duration::ZERO),
         },
     }
 }

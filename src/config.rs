@@ -61,7 +61,8 @@ pub struct Limits {
 pub struct Users {
     pub url: String,
     pub project_id: String,
-    pub access: Access,
+    /// Without, it is asked as a client.
+    pub secret_server_key: Option<String>,
     pub publishable_client_key: Option<String>,
     pub allowed: UserType,
 }
@@ -71,21 +72,6 @@ impl std::fmt::Debug for Users {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Users").field("url", &self.url).finish_non_exhaustive()
     }
-}
-
-impl Users {
-    pub fn secret(&self) -> Option<&str> {
-        match &self.access {
-            Access::Server { secret } => Some(secret),
-            Access::Client => None,
-        }
-    }
-}
-
-#[derive(PartialEq, Eq, Hash)]
-pub enum Access {
-    Server { secret: String },
-    Client,
 }
 
 impl Config {
@@ -121,18 +107,18 @@ impl Config {
                 max_age: duration("cacheMaxAge", options.cache_max_age, 600_000.0)?,
                 stale_if_error: duration("staleIfError", options.stale_if_error, 3_600_000.0)?,
             },
-            users: match access(options.access_type.as_deref(), secret_server_key)? {
-                Some(access) => Ok(Arc::new(Users {
-                    url: format!("{base}/api/v1/users/me"),
-                    project_id,
-                    access,
-                    publishable_client_key,
-                    allowed,
-                })),
-                None => Err(config(
+            users: match (is_client(options.access_type.as_deref())?, secret_server_key) {
+                (false, None) => Err(config(
                     "secretServerKey is missing: pass the option, set HEXCLAVE_SECRET_SERVER_KEY \
                      or STACK_SECRET_SERVER_KEY, or ask with accessType \"client\"",
                 )),
+                (is_client, key) => Ok(Arc::new(Users {
+                    url: format!("{base}/api/v1/users/me"),
+                    project_id,
+                    secret_server_key: key.filter(|_| !is_client),
+                    publishable_client_key,
+                    allowed,
+                })),
             },
             user_max_age: duration("maxAge", options.max_age, 0.0)?,
             token_cache_bytes: bytes("tokenCacheBytes", options.token_cache_bytes)?,
@@ -162,11 +148,10 @@ fn project_id(value: Option<String>) -> Result<String> {
     }
 }
 
-/// `None` if it needs the secret key and that is missing.
-fn access(access_type: Option<&str>, secret: Option<String>) -> Result<Option<Access>> {
+fn is_client(access_type: Option<&str>) -> Result<bool> {
     match access_type {
-        None | Some("server") => Ok(secret.map(|secret| Access::Server { secret })),
-        Some("client") => Ok(Some(Access::Client)),
+        None | Some("server") => Ok(false),
+        Some("client") => Ok(true),
         Some(_) => Err(config(r#"accessType must be "server" or "client", found another string"#)),
     }
 }

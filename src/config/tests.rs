@@ -43,12 +43,18 @@ fn a_project_id_is_enough() {
 
 #[test]
 fn users_are_asked_for_with_a_secret_key_or_as_a_client() {
-    let server = Options { secret_server_key: Some("ssk".into()), ..options() };
-    let users = Config::new(server).unwrap().users.unwrap();
-    assert_eq!(users.url, "https://api.stack-auth.com/api/v1/users/me");
-    assert!(users.access == Access::Server { secret: "ssk".into() });
-    let client = Options { access_type: Some("client".into()), ..options() };
-    assert!(Config::new(client).unwrap().users.unwrap().access == Access::Client);
+    for (access_type, key, sent) in [
+        (None, Some("ssk"), Some("ssk")),
+        (Some("server"), Some("ssk"), Some("ssk")),
+        (Some("client"), Some("ssk"), None),
+        (Some("client"), None, None),
+    ] {
+        let (access_type, key) = (access_type.map(String::from), key.map(String::from));
+        let options = Options { access_type, secret_server_key: key, ..options() };
+        let users = Config::new(options).unwrap().users.unwrap();
+        assert_eq!(users.url, "https://api.stack-auth.com/api/v1/users/me");
+        assert_eq!(users.secret_server_key.as_deref(), sent);
+    }
 }
 
 #[test]

@@ -49,7 +49,7 @@ pub fn late(users: &Users) -> Error {
 }
 
 fn headers(users: &Users, token: &str) -> Result<HeaderMap> {
-    let secret = users.secret();
+    let secret = users.secret_server_key.as_deref();
     let access_type = if secret.is_some() { "server" } else { "client" };
     let allows = |user_type| (users.allowed == user_type).then_some("true");
     let pairs = [
@@ -98,7 +98,8 @@ async fn exchange(
         known_error: known_error.as_ref().and_then(|value| value.to_str().ok()),
         body: &body,
     };
-    let secrets = [Some(token), users.secret(), users.publishable_client_key.as_deref()];
+    let (secret, publishable) = (&users.secret_server_key, &users.publishable_client_key);
+    let secrets = [Some(token), secret.as_deref(), publishable.as_deref()];
     let secrets: Vec<&str> = secrets.into_iter().flatten().collect();
     answer::read(&answer, &secrets).map_err(|error| Failure { error, retry_after })
 }

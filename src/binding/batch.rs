@@ -13,7 +13,6 @@ use super::outcome::{Failure, rejection};
 use super::text::{self, Json};
 use crate::cache::Snapshot;
 use crate::error::Result;
-use crate::jwt::VerifiedJwt;
 use crate::threads;
 use crate::verify::{Client, Opened};
 
@@ -58,16 +57,6 @@ struct Job {
     client: Arc<Client>,
     text: String,
     current_date: Option<f64>,
-}
-
-impl Job {
-    fn open(&self) -> Result<Opened<'_>> {
-        self.client.open(&self.text)
-    }
-
-    fn accept(&self, verified: (VerifiedJwt, String)) -> Result<String> {
-        self.client.accept(verified, self.current_date)
-    }
 }
 
 /// The outcomes of some tokens of a batch, in the order of their tickets.
@@ -170,7 +159,10 @@ fn verify(
 
 /// In three rounds, so that the code of each stays in the processor's cache.
 fn check_all(jobs: &[Option<Job>]) -> Checked {
-    let opened: Vec<_> = jobs.iter().map(|job| job.as_ref().map(Job::open).transpose()).collect();
+    let opened: Vec<_> = jobs
+        .iter()
+        .map(|job| job.as_ref().map(|job| job.client.open(&job.text)).transpose())
+        .collect();
     let verified: Vec<_> =
         opened.into_iter().map(|opened| opened?.map_or(Ok(None), Opened::verify)).collect();
 
@@ -184,7 +176,8 @@ fn check_all(jobs: &[Option<Job>]) -> Checked {
             json.push('0');
             continue;
         };
-        match verified.and_then(|verified| verified.map(|it| job.accept(it)).transpose()) {
+        let accept = |verified| job.client.accept(verified, job.current_date);
+        match verified.and_then(|verified| verified.map(accept).transpose()) {
             Ok(Some(verified)) => json.push_str(&verified),
             // To wait here would delay the others.
             Ok(None) => json.push('0'),

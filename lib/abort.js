@@ -1,6 +1,6 @@
 'use strict';
 
-const { AbortError, useStackOf } = require('./errors.js');
+const { AbortError } = require('./errors.js');
 
 /** @import { Abort as NativeAbort } from '../binding' */
 
@@ -21,7 +21,7 @@ function orAborted(pending, signal, abort, site) {
   return new Promise((resolve, reject) => {
     const forget = onAbort(signal, () => {
       abort?.abort();
-      reject(abortError(signal, site));
+      reject(new AbortError(signal, site));
     });
     pending.finally(forget).then(resolve, reject);
   });
@@ -62,16 +62,4 @@ function listen(signal) {
   return { calls, end };
 }
 
-/**
- * @param {AbortSignal} signal
- * @param {{ stack?: string }} [site]
- */
-function abortError(signal, site) {
-  const error = new AbortError(signal.reason);
-  if (site) {
-    useStackOf(error, site);
-  }
-  return error;
-}
-
-module.exports = { abortError, orAborted };
+module.exports = { orAborted };

@@ -1,9 +1,9 @@
 'use strict';
 
 const { Abort, NativeClient } = require('../binding.js');
-const { abortError, orAborted } = require('./abort.js');
+const { orAborted } = require('./abort.js');
 const checks = require('./checks.js');
-const { StackAuthError } = require('./errors.js');
+const { AbortError, StackAuthError } = require('./errors.js');
 const { Templates } = require('./templates.js');
 const { variableOf } = require('./options.js');
 const { parseVerified } = require('./verified.js');
@@ -107,7 +107,7 @@ function create(settings) {
 function verify(bound, caller, accessToken) {
   const { number, templates, currentDate, signal } = bound;
   if (signal?.aborted) {
-    throw abortError(signal, siteOf(caller));
+    throw new AbortError(signal, siteOf(caller));
   }
   const ticket = checks.ticket();
   // Each argument that crosses takes time.
@@ -187,7 +187,7 @@ function verifyWithKeys(bound, caller, accessToken) {
 function callNative({ client, currentDate, signal }, caller, start, read = JSON.parse) {
   const site = siteOf(caller);
   if (signal?.aborted) {
-    throw abortError(signal, site);
+    throw new AbortError(signal, site);
   }
   const abort = signal && new Abort();
   const outcome = start(client, currentDate, abort);

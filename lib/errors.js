@@ -31,10 +31,16 @@ define(StackAuthError, 'StackAuthError');
 
 /** What an aborted call rejects with, as the functions of Node do. */
 class AbortError extends Error {
-  /** @param {unknown} reason */
-  constructor(reason) {
+  /**
+   * @param {AbortSignal} signal
+   * @param {{ stack?: string | undefined }} [site] as above
+   */
+  constructor({ reason }, site) {
     super('The operation was aborted', { cause: reason });
     this.code = 'ABORT_ERR';
+    if (site) {
+      useStackOf(this, site);
+    }
   }
 }
 define(AbortError, 'AbortError');
@@ -124,5 +130,4 @@ module.exports = {
   callerError,
   configError,
   operatorError,
-  useStackOf,
 };

@@ -13,8 +13,10 @@ const { configError } = require('./errors.js');
 /** @type {(value: unknown) => boolean} */
 const isStringArray = (value) =>
   Array.isArray(value) && value.every((item) => typeof item === 'string');
-/** @type {(value: any) => boolean} */
-const isValidDate = (value) => isDate(value) && !Number.isNaN(Date.prototype.getTime.call(value));
+/** @type {(date: Date) => number} */
+const timeOf = (date) => Date.prototype.getTime.call(date);
+/** @type {(value: unknown) => boolean} */
+const isValidDate = (value) => isDate(value) && !Number.isNaN(timeOf(value));
 /** @type {(value: any) => boolean} */
 const isSignal = (value) =>
   typeof value?.aborted === 'boolean' &&
@@ -43,7 +45,8 @@ const OPTIONS = {
   allowRestricted: ['a boolean', is('boolean')],
   allowAnonymous: ['a boolean', is('boolean')],
   clockTolerance: ['a number (seconds)', is('number')],
-  currentDate: ['a valid Date', isValidDate],
+  // As a number, for the object may change later.
+  currentDate: ['a valid Date', isValidDate, timeOf],
   timeout: ['a number (ms)', is('number')],
   signal: ['an AbortSignal', isSignal],
   cacheMaxAge: ['a number (ms)', is('number')],
@@ -108,8 +111,7 @@ function readOptions(given, defaults, table = OPTIONS) {
 }
 
 /**
- * The value if it passes the test. Arrays are copied first, for one can be a proxy, with other items each time; a Date
- * becomes a number, for it can change later.
+ * The value if it passes the test. Arrays are copied first, for one can be a proxy, with other items each time.
  *
  * @param {unknown} value
  * @param {(value: unknown) => boolean} test
@@ -117,10 +119,7 @@ function readOptions(given, defaults, table = OPTIONS) {
 function ownCopy(value, test) {
   try {
     const own = Array.isArray(value) ? Array.from(value) : value;
-    if (!test(own)) {
-      return undefined;
-    }
-    return isDate(own) ? Date.prototype.getTime.call(own) : own;
+    return test(own) ? own : undefined;
   } catch {
     return undefined; // A getter or a proxy.
   }

@@ -232,9 +232,10 @@ describe('back-off', () => {
     }, 1);
     onTestFinished(() => clearInterval(impatient));
     await until(() => statsOf(issuer).failedFetches > 0);
-    await vi.waitFor(() => expect(failure(verifyJwt(token, options))).resolves.toBeDefined(), {
-      timeout: 5_000,
-    });
+    await vi.waitFor(
+      async () => expect(await failure(verifyJwt(token, options))).toMatchObject(UNKNOWN_KEY),
+      { timeout: 5_000 },
+    );
   });
 
   test('that an impatient caller began makes no patient one wait for known keys', async () => {

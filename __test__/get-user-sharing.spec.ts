@@ -20,13 +20,21 @@ const NO_USER = { code: 'ERR_USER_UNAUTHENTICATED', status: 401 };
 
 const sharing = (issuer: StandIn) => ({ ...issuer.options, maxAge: 60_000 });
 
+/** To be called first: waits until so many callers have joined the request of another. */
+function joinedBy(issuer: StandIn, callers: number) {
+  const hits = () => new StackAuth(issuer.options).stats().userCache.hits;
+  const before = hits();
+  return () => until(() => hits() === before + callers);
+}
+
 describe('with maxAge', () => {
   test('concurrent callers share one request', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();
     const open = hold(issuer, 'users/me');
+    const joined = joinedBy(issuer, 49);
     const calls = times(50, () => getUser(token, sharing(issuer)));
-    await until(() => issuer.userRequests === 1);
+    await joined();
     open();
     const users = await Promise.all(calls);
     expect(users).toEqual(times(50, () => userOf()));
@@ -45,10 +53,9 @@ describe('with maxAge', () => {
       await opened;
       return false;
     });
-    const client = new StackAuth(sharing(issuer));
-    const { hits } = client.stats().userCache;
-    const calls = times(10, () => client.getUser(token));
-    await until(() => client.stats().userCache.hits === hits + 9);
+    const joined = joinedBy(issuer, 9);
+    const calls = times(10, () => getUser(token, sharing(issuer)));
+    await joined();
     open();
     expect(await Promise.all(calls)).toEqual(times(10, () => userOf()));
     expect(issuer.userRequests).toBe(1);
@@ -185,8 +192,9 @@ describe('with maxAge', () => {
     const user = [...issuer.users];
     issuer.users.clear();
     const open = hold(issuer, 'users/me');
+    const joined = joinedBy(issuer, 9);
     const calls = times(10, () => failure(getUser(token, sharing(issuer))));
-    await until(() => issuer.userRequests === 1);
+    await joined();
     open();
     const errors = await Promise.all(calls);
     expect(new Set(errors).size).toBe(10);

@@ -129,6 +129,16 @@ describe.each(EXPRESSES)('in %s, two middlewares in a row', (_version, express) 
     expect(await ask('/', headers)).toMatchObject({ status: 401 });
   });
 
+  test('find out anew where the second does not have an option of the first', async () => {
+    const issuer = await startIssuer();
+    const first = optionalUser({ ...issuer.options, accessType: 'client', fetchUser: true });
+    const second = requireUser({ ...issuer.options, fetchUser: true });
+    const ask = await serve(appOf(express, first, second));
+    await ask('/', withToken(await issuer.mint()));
+    const asked = issuer.requests.map(({ headers }) => headers['x-stack-access-type']);
+    expect(asked.filter(Boolean)).toEqual(['client', 'server']);
+  });
+
   test('leave nothing of the first to error handlers where something else has set request.auth', async () => {
     const issuer = await startIssuer();
     const app = express();

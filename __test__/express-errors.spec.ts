@@ -290,6 +290,27 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
     expect(headers['retry-after']).toBe('5');
   });
 
+  test.each([
+    [undefined, '5'],
+    [{}, '5'],
+    [{ keys: { nextAttemptIn: 0 } }, '1'],
+    [{ keys: { nextAttemptIn: 1_001 } }, '2'],
+  ])('where stats are %o, Retry-After is %s', async (stats, retryAfter) => {
+    const issuer = await startIssuer();
+    const client = new StackAuth(issuer.options);
+    const token = await issuer.mint();
+    await refuseConnections(issuer);
+    Object.defineProperty(client, 'stats', { value: () => stats });
+    const app = express();
+    app.get('/', requireUser({ client }), (_request, response) => void response.json('in'));
+    app.use((error: any, _request: any, response: any, _next: unknown) => {
+      response.status(error.status).end();
+    });
+    const ask = await serve(app);
+    const { status, headers } = await ask('/', withToken(token));
+    expect([status, headers['retry-after']]).toEqual([503, retryAfter]);
+  });
+
   test('what goes wrong in a handler has the same answer', async () => {
     using _console = silence();
     const issuer = await startIssuer();

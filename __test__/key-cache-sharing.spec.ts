@@ -218,6 +218,15 @@ describe('a process', () => {
     expect(await runCall(job, pending)).toEqual(ended('AbortError'));
   });
 
+  test('is not kept alive by a warm-up that hangs', async () => {
+    const issuer = await startIssuer();
+    answerKeys(issuer, hang);
+    const options = { ...issuer.options, timeout };
+    const job = { call: 'warmUp', options, abortable: true };
+    const pending = until(() => issuer.jwksRequests === 1);
+    expect(await runCall(job, pending)).toEqual(ended('AbortError'));
+  });
+
   test('is not kept alive by a shared request for a user that hangs', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();

@@ -3,15 +3,16 @@
 
 import { on } from 'node:events';
 
-import { getUser, verifyJwt } from '../../index.js';
+import { getUser, StackAuth, verifyJwt } from '../../index.js';
 
 const messages = on(process, 'message');
 const [{ call, token, options, abortable }] = (await messages.next()).value;
 const controller = new AbortController();
 const ending = messages.next().then(() => controller.abort());
 const signal = abortable ? controller.signal : undefined;
-const ask = /** @type {typeof verifyJwt} */ (call === 'getUser' ? getUser : verifyJwt);
-const outcome = await ask(token, { ...options, signal }).then(
+/** @type {Record<string, (token: string, options: import('../../index.js').StackAuthOptions) => Promise<unknown>>} */
+const calls = { getUser, verifyJwt, warmUp: (_token, options) => new StackAuth(options).warmUp() };
+const outcome = await calls[call]?.(token, { ...options, signal }).then(
   () => 'done',
   (error) => error.name,
 );

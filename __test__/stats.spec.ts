@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { expect, test } from 'vitest';
 
-import { StackAuth } from '../index.js';
+import { StackAuth, verifyJwt } from '../index.js';
 import { startStackAuth } from '../testing.js';
 import { DOWN, startIssuer } from './support/cache-issuer.js';
 
@@ -40,6 +40,18 @@ test('many at once are counted too', async () => {
   const forged = tokens.map((token) => token.replace(/.{6}$/, 'AAAAAA'));
   await Promise.allSettled([...tokens, ...forged].map((token) => client.verifyJwt(token)));
   expect(verifications(client)).toEqual({ remembered: 0, new: 40, refused: 40 });
+});
+
+test('those under equal options are counted together, in whatever order these are', async () => {
+  const issuer = await startIssuer();
+  const token = await issuer.mint();
+  const options = Object.entries({ ...issuer.options, clockTolerance: 1, timeout: 4_000 });
+  const client = new StackAuth(Object.fromEntries(options));
+  await client.verifyJwt(token);
+  const backwards = Object.fromEntries(options.toReversed());
+  await verifyJwt(token, backwards);
+  await new StackAuth(backwards).verifyJwt(token);
+  expect(verifications(client)).toEqual({ remembered: 2, new: 1, refused: 0 });
 });
 
 test('what fails for want of keys is nobody’s refusal', async () => {

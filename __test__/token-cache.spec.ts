@@ -287,6 +287,15 @@ describe('tokenCacheBytes', () => {
     }
   });
 
+  test('is a bound of what a thread keeps besides, too', () => {
+    const { Templates } = createRequire(import.meta.url)('../lib/templates.js');
+    const of = vi.spyOn(Templates, 'of');
+    new StackAuth({ projectId: 'p', tokenCacheBytes: 54_321 });
+    const [kept] = of.mock.results;
+    of.mockRestore();
+    expect(kept?.value).toBe(Templates.of(54_321));
+  });
+
   test('is a bound under 200,000 tokens', { timeout: 300_000 }, async () => {
     const { stdout } = await promisify(execFile)(process.execPath, [
       '--expose-gc',

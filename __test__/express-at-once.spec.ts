@@ -1,4 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
@@ -96,6 +97,24 @@ describe('the middleware waits', () => {
     const { client, request } = await warm();
     const outcome = await run(requireUser({ client, fetchUser: true }), request());
     expect(outcome).toEqual({ atOnce: 0, calls: [[]] });
+  });
+
+  test('and leaves alone what a handler throws', async () => {
+    const { client, request } = await warm();
+    const calls: unknown[] = [];
+    const next = (error: unknown) => {
+      calls.push(error);
+      throw new Error('of the handler');
+    };
+    const listeners = process.listeners('unhandledRejection');
+    process.removeAllListeners('unhandledRejection');
+    onTestFinished(() => {
+      for (const listener of listeners) process.on('unhandledRejection', listener);
+    });
+    const thrown = once(process, 'unhandledRejection');
+    requireUser({ client, fetchUser: true })(request(), response, next);
+    expect(await thrown).toMatchObject([{ message: 'of the handler' }, {}]);
+    expect(calls).toEqual([undefined]);
   });
 
   test('for keys, and then looks again at who has set request.auth', async () => {

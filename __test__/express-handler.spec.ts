@@ -90,6 +90,19 @@ describe.each(EXPRESSES)('authErrorHandler in %s', (_version, express) => {
     expect(await ask('/')).toMatchObject({ status: 401, body: { error: 'ERR_JWS_INVALID' } });
   });
 
+  test('answers an error that has no headers as well', async () => {
+    const error = Object.assign(new Error(), {
+      name: 'StackAuthError',
+      code: 'ERR_JWS_INVALID',
+      status: 401,
+    });
+    const app = express();
+    app.get('/', (_request, _response, next) => next(error));
+    app.use(authErrorHandler());
+    const ask = await serve(app);
+    expect(await ask('/')).toMatchObject({ status: 401, body: { error: 'ERR_JWS_INVALID' } });
+  });
+
   test('answers HEAD without a body', async () => {
     const issuer = await startIssuer();
     const app = express();

@@ -323,6 +323,21 @@ describe('a client', () => {
     await expect(client.verifyJwt(token, slip)).rejects.toMatchObject({ code: 'ERR_CONFIG' });
   });
 
+  test('takes options per call for that call alone, not for others that have some', async () => {
+    const anonymous = await standIn.mint({ type: 'anonymous' });
+    const client = new StackAuth(standIn.options);
+    const lax = { allowAnonymous: true, currentDate: new Date(0) };
+    await expect(client.verifyJwt(anonymous, lax)).resolves.toBeDefined();
+    for (const others of [{ clockTolerance: 1 }, { signal: new AbortController().signal }]) {
+      await expect(client.verifyJwt(anonymous, others)).rejects.toMatchObject({ status: 403 });
+    }
+    const aborted = client.verifyJwt(token, { signal: AbortSignal.abort() });
+    await expect(aborted).rejects.toMatchObject({ name: 'AbortError' });
+    const later = { currentDate: new Date('2100-01-01') };
+    await expect(client.verifyJwt(token, later)).rejects.toMatchObject({ code: 'ERR_JWT_EXPIRED' });
+    await expect(client.verifyJwt(token, { clockTolerance: 1 })).resolves.toBeDefined();
+  });
+
   test('holds a date and a signal as well', async () => {
     const later = new StackAuth({ ...standIn.options, currentDate: new Date('2100-01-01') });
     await expect(later.verifyJwt(token)).rejects.toMatchObject({ code: 'ERR_JWT_EXPIRED' });

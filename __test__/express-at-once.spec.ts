@@ -1,6 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { getAuth, optionalUser, requireUser } from '../express.js';
@@ -231,6 +233,25 @@ describe('what a middleware hands on', () => {
     const request = { headers: {} };
     await run(optionalUser({ client }), request);
     expect(Object.hasOwn(request, 'auth')).toBe(true);
+  });
+
+  test('is gone with the request', async () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc');
+    const { client, request } = await warm();
+    const requests: Array<WeakRef<object>> = [];
+    while (requests.length < 5) {
+      const each = request();
+      await run(requireUser({ client, fetchUser: requests.length % 2 === 0 }), each);
+      expect(getAuth(each).userId).toBe(USER_ID);
+      requests.push(new WeakRef(each));
+    }
+    // The last one may still be on the stack.
+    const isGone = () => {
+      gc();
+      return requests.filter((each) => each.deref()).length <= 1;
+    };
+    await vi.waitUntil(isGone, { timeout: 10_000 });
   });
 
   test('is the word of the last one, where two overlap', async () => {

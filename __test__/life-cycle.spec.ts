@@ -11,19 +11,16 @@ test('threads and processes that end with calls in flight', { timeout: 120_000 }
   expect(output).toMatch(/^two copies, and vm contexts +work /m);
 });
 
-test('a process ends though it verifies on `beforeExit`', async () => {
+/** What a program writes that has a client with its keys, and a `token`. */
+async function outputOf(program: string, before = '') {
   const issuer = await startIssuer();
   const code = `(async () => {
+    ${before}
     const { StackAuth } = require(process.env.PACKAGE);
     const client = new StackAuth(JSON.parse(process.env.OPTIONS));
+    const token = process.env.TOKEN;
     await client.warmUp();
-    let times = 0;
-    process.on('beforeExit', () => {
-      times += 1;
-      if (times > 100) process.exit(1);
-      client.verifyJwt(process.env.TOKEN);
-    });
-    process.on('exit', () => console.log(times));
+    ${program}
   })();`;
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', code], {
     env: {
@@ -34,5 +31,28 @@ test('a process ends though it verifies on `beforeExit`', async () => {
     },
     timeout: 25_000,
   });
-  expect(stdout.trim()).toBe('1');
+  return stdout.trim();
+}
+
+test('a process ends though it verifies on `beforeExit`', async () => {
+  const program = `
+    let times = 0;
+    process.on('beforeExit', () => {
+      times += 1;
+      if (times > 100) process.exit(1);
+      client.verifyJwt(token);
+    });
+    process.on('exit', () => console.log(times));`;
+  expect(await outputOf(program)).toBe('1');
+});
+
+test('a process goes on where something in place of `setImmediate` returns a number', async () => {
+  const before = `
+    const timers = require('node:timers');
+    const { setImmediate } = timers;
+    timers.setImmediate = (callback) => Number(setImmediate(callback));`;
+  const program = `
+    const verified = await client.verifyJwt(token);
+    setImmediate(() => console.log(typeof verified.payload.sub));`;
+  expect(await outputOf(program, before)).toBe('string');
 });

@@ -227,9 +227,12 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
 
     test("is answered by a server's own error handler, which need not know of headers", async () => {
       const answer = await answerOf((error: any, _: unknown, response: any, _next: unknown) => {
-        response.status(error.status).json({ oops: error.code });
+        response.status(error.status).json({ oops: error.code, again: error.retryable });
       });
-      expect(answer).toMatchObject({ status: row.status, body: { oops: row.code } });
+      expect(answer).toMatchObject({
+        status: row.status,
+        body: { oops: row.code, again: row.status === 503 },
+      });
       expectHeaders(answer, row);
     });
   });

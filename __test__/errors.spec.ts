@@ -80,21 +80,24 @@ describe('a StackAuthError', () => {
 
   test('is itself whatever is made of stacks', async () => {
     const { prepareStackTrace, stackTraceLimit } = Error;
+    const { options } = standIn;
+    const codes = async () => [
+      (await rejection(verifyJwt('nonsense', options))).code,
+      (await rejection(getUser('nonsense', options))).code,
+      (await rejection(getUser(token, { ...options, secretServerKey: 'ssk_wrong' }))).code,
+      (await rejection(verifyJwt(token, { ...options, signal: AbortSignal.abort() }))).code,
+    ];
+    const expected = ['ERR_JWS_INVALID', 'ERR_JWS_INVALID', 'ERR_CONFIG', 'ABORT_ERR'];
     try {
       Error.prepareStackTrace = (_error, frames) => frames;
-      const error = await rejection(verifyJwt('nonsense', standIn.options));
-      expect(error.code).toBe('ERR_JWS_INVALID');
+      expect(await codes()).toEqual(expected);
       Error.prepareStackTrace = () => {
         throw new Error('no stack');
       };
-      expect((await rejection(verifyJwt('nonsense', standIn.options))).code).toBe(
-        'ERR_JWS_INVALID',
-      );
+      expect(await codes()).toEqual(expected);
       Error.prepareStackTrace = prepareStackTrace;
       Error.stackTraceLimit = 0;
-      expect((await rejection(verifyJwt('nonsense', standIn.options))).code).toBe(
-        'ERR_JWS_INVALID',
-      );
+      expect(await codes()).toEqual(expected);
     } finally {
       Object.assign(Error, { prepareStackTrace, stackTraceLimit });
     }

@@ -87,6 +87,7 @@ describe('the environment', () => {
     vi.stubEnv('NEXT_PUBLIC_STACK_API_URL', standIn.url);
     vi.stubEnv('NEXT_PUBLIC_STACK_SECRET_SERVER_KEY', standIn.secretServerKey);
     await expect(getUser(token)).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+    vi.stubEnv('STACK_SECRET_SERVER_KEY', 'ssk_of_the_former_brand');
     vi.stubEnv('HEXCLAVE_SECRET_SERVER_KEY', standIn.secretServerKey);
     vi.stubEnv('HEXCLAVE_PUBLISHABLE_CLIENT_KEY', 'pck_1');
     await expect(getUser(token)).resolves.toEqual(userOf());

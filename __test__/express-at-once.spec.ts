@@ -221,6 +221,24 @@ describe('what a middleware hands on', () => {
     },
   );
 
+  test.each([
+    ['of another realm', runInNewContext('new TypeError("of another realm")')],
+    ['of a make that has no class', { status: 418 }],
+  ])('is the error itself, also one %s', async (_what, reason) => {
+    const { client, request } = await warm();
+    client.verifyJwt = () => Promise.reject(reason);
+    const { calls } = await run(requireUser({ client }), request());
+    expect(calls[0]?.[0]).toBe(reason);
+  });
+
+  test('is a user of no type where a client of another make names no issuer', async () => {
+    const { client, request } = await warm();
+    client.verifyJwt = () => Promise.resolve({ payload: { sub: 'mocked' } } as any);
+    const asked = request();
+    expect(await run(requireUser({ client }), asked)).toEqual({ atOnce: 0, calls: [[]] });
+    expect(getAuth(asked)).toMatchObject({ userId: 'mocked', userType: undefined });
+  });
+
   test('is the error, also where a client of another make cannot say when to retry', async () => {
     const { client, request } = await warm();
     const error = Object.assign(new Error(), { name: 'StackAuthError', status: 503 });

@@ -246,6 +246,22 @@ describe('what a middleware hands on', () => {
     expect((await run(requireUser({ client }), request())).calls).toEqual([[error]]);
   });
 
+  test('is who calls, also where a response of another make cannot be asked for headers', async () => {
+    const { client, token } = await warm();
+    const request: any = { headers: {} };
+    const { calls } = await run(requireUser({ client }), request);
+    expect(calls).toMatchObject([[{ code: 'ERR_TOKEN_MISSING' }]]);
+    Object.assign(request.headers, withToken(token));
+    const getHeader = vi.fn(() => {
+      throw new Error('of the response');
+    });
+    const next = vi.fn();
+    requireUser({ client })(request, { ...response, getHeader }, next);
+    expect(getHeader).toHaveBeenCalled();
+    expect(next.mock.calls).toEqual([[]]);
+    expect(getAuth(request).userId).toBe(USER_ID);
+  });
+
   test('is an auth of its own, also for nobody', async () => {
     const { client } = await warm();
     const request = { headers: {} };

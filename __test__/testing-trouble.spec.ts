@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describe, expect, test } from 'vitest';
@@ -107,6 +109,21 @@ describe('an outage', () => {
     await verifyJwt(stack.signIn().accessToken, stack.options);
     await stack.outage('refuse');
     await Promise.all([stack.recover(), stack.stop(), stack.recover(), stack.stop()]);
+    await expect(fetch(baseUrl)).rejects.toThrow();
+  });
+
+  test('can be ended later, where somebody else had its port for a while', async () => {
+    const stack = await start();
+    const { baseUrl } = stack.options;
+    await stack.outage('refuse');
+    const other = createServer().listen(Number(new URL(baseUrl).port), '127.0.0.1');
+    await once(other, 'listening');
+    await expect(stack.recover()).rejects.toMatchObject({ code: 'EADDRINUSE' });
+    other.close();
+    await once(other, 'close');
+    await stack.recover();
+    expect((await fetch(baseUrl)).status).toBe(404);
+    await stack.stop();
     await expect(fetch(baseUrl)).rejects.toThrow();
   });
 

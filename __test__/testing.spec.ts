@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
-import { describe, expect, test, vi } from 'vitest';
+import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
 import { getUser, verifyJwt } from '../index.js';
 import { startStackAuth } from '../testing.js';
@@ -15,6 +15,18 @@ test('a typing slip in an option of the start is an error', async () => {
   await expect(startStackAuth({ projectID: 'p' } as object)).rejects.toThrow(
     /startStackAuth has no option projectID/,
   );
+});
+
+test('the environment has all that a server and a client need', async () => {
+  const stack = await start({ requirePublishableClientKey: true });
+  onTestFinished(() => void vi.unstubAllEnvs());
+  for (const [name, value] of Object.entries(stack.env)) {
+    vi.stubEnv(name, value);
+  }
+  const { user, accessToken } = stack.signIn();
+  for (const accessType of ['server', 'client'] as const) {
+    expect(await getUser(accessToken, { accessType })).toHaveProperty('id', user.id);
+  }
 });
 
 test('requests tell what was asked, without secret keys', async () => {

@@ -87,6 +87,15 @@ describe('signing in', () => {
     expect(new Set(sessions).size).toBe(3);
   });
 
+  test('can take away an email and a name, or give none', async () => {
+    const stack = await start();
+    const nothing = { primary_email: null, display_name: null };
+    const { user } = stack.signIn({ email: 'ada@example.com', displayName: 'Ada' });
+    expect(stack.signIn({ user, email: null, displayName: null }).user).toMatchObject(nothing);
+    expect(stack.signIn({ email: null }).user).toMatchObject(nothing);
+    expect(stack.signIn({ displayName: '' }).user.display_name).toBe('');
+  });
+
   test('takes fields of users/me, and what is changed later', async () => {
     const stack = await start();
     const { user, accessToken } = stack.signIn({

@@ -246,7 +246,7 @@ describe('what a middleware hands on', () => {
     expect((await run(requireUser({ client }), request())).calls).toEqual([[error]]);
   });
 
-  test('is who calls, also where a response of another make cannot be asked for headers', async () => {
+  test('is who calls, also where a response cannot be asked for its headers', async () => {
     const { client, token } = await warm();
     const request: any = { headers: {} };
     const { calls } = await run(requireUser({ client }), request);

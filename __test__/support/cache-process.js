@@ -10,7 +10,10 @@ const [{ call, token, options, abortable }] = (await messages.next()).value;
 const controller = new AbortController();
 const ending = messages.next().then(() => controller.abort());
 const signal = abortable ? controller.signal : undefined;
-/** @type {Record<string, (token: string, options: import('../../index.js').StackAuthOptions) => Promise<unknown>>} */
+/**
+ * @import { StackAuthOptions } from '../../index.js'
+ * @type {Record<string, (token: string, options: StackAuthOptions) => Promise<unknown>>}
+ */
 const calls = { getUser, verifyJwt, warmUp: (_token, options) => new StackAuth(options).warmUp() };
 const outcome = await calls[call]?.(token, { ...options, signal }).then(
   () => 'done',

@@ -151,7 +151,8 @@ export interface StackAuthStandIn {
 
   /**
    * Ends the outage. After a failed fetch `stack-auth-native` waits for 125 to 250 ms before the next,
-   * and up to 30 s after further ones: see `stats().keys.nextAttemptIn`.
+   * and up to 30 s after further ones: see `stats().keys.nextAttemptIn`. Rejects with Node's `EADDRINUSE` if somebody
+   * has taken the port of a `'refuse'` meanwhile; it can be called again then.
    */
   recover(): Promise<void>;
 

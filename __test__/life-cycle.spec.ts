@@ -46,11 +46,14 @@ test('a process ends though it verifies on `beforeExit`', async () => {
   expect(await outputOf(program)).toBe('1');
 });
 
-test('a process goes on where something in place of `setImmediate` returns a number', async () => {
+test.each([
+  ['a number', 'Number'],
+  ['nothing', 'void'],
+])('a process goes on where something in place of `setImmediate` returns %s', async (_, made) => {
   const before = `
     const timers = require('node:timers');
     const { setImmediate } = timers;
-    timers.setImmediate = (callback) => Number(setImmediate(callback));`;
+    timers.setImmediate = (callback) => ${made} (setImmediate(callback));`;
   const program = `
     const verified = await client.verifyJwt(token);
     setImmediate(() => console.log(typeof verified.payload.sub));`;

@@ -98,7 +98,7 @@ function endCallback() {
   callbacksInPlace += 1;
   if (callbacksInPlace === 1) {
     // A reference would keep a process that verifies `beforeExit` alive for ever. Some stand-ins for it return none.
-    setImmediate(endTurn).unref?.();
+    setImmediate(endTurn)?.unref?.();
   }
 }
 

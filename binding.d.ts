@@ -78,7 +78,7 @@ export interface ClientOptions {
   keys?: ExportedKeys
 }
 
-/** A key set as JSON, and when it was fetched (milliseconds since 1970). */
+/** A key set as JSON, and when it was asked for (milliseconds since 1970). */
 export interface ExportedKeys {
   jwks: string
   uat: number

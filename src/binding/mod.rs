@@ -48,7 +48,7 @@ pub struct ClientOptions {
     pub keys: Option<ExportedKeys>,
 }
 
-/// A key set as JSON, and when it was fetched (milliseconds since 1970).
+/// A key set as JSON, and when it was asked for (milliseconds since 1970).
 #[napi(object)]
 pub struct ExportedKeys {
     pub jwks: String,

@@ -168,7 +168,7 @@ impl KeyCache {
                 Some(Err(error)) => {
                     let mut inner = self.lock();
                     let fallback = inner.state.fallback(kid, clock::now(), limits);
-                    inner.count_if_late(&flight, &error, timeout);
+                    inner.count_if_late(&flight, &error, timeout, clock::now().min(deadline));
                     return fallback.ok_or(error);
                 }
             }
@@ -198,7 +198,8 @@ impl KeyCache {
         flight
     }
 
-    /// `ended` may be long ago, if the process was suspended: the pause after a failure began then.
+    /// `ended` may be long ago if the process was suspended; the pause after a failure began then. The answer is for all
+    /// who waited, but newer keys that were imported meanwhile stay.
     fn land(
         &self,
         result: Result<Answer>,
@@ -212,9 +213,9 @@ impl KeyCache {
         inner.unix_last_fetch_at = Some(clock::unix_now());
         let (result, outcome) = match result {
             Ok(snapshot) => {
-                let current = inner.state.on_answer(snapshot, attempt.kid.as_deref(), now);
-                self.current.store(Some(Arc::clone(&current)));
-                (Ok(Arc::clone(&current)), Outcome::Refreshed(current))
+                inner.state.on_answer(Arc::clone(&snapshot), attempt.kid.as_deref(), now);
+                self.current.store(inner.state.snapshot.clone());
+                (Ok(Arc::clone(&snapshot)), Outcome::Refreshed(snapshot))
             }
             Err(error) => {
                 inner.failed_fetches += 1;
@@ -299,20 +300,26 @@ impl Inner {
         self.state.decide(kid, clock::now(), timeout, limits, fetching)
     }
 
-    /// A caller waited for that flight in vain. If it is still under way, it may come yet. But others need not wait for
-    /// it too if they have a fallback, and callers without one must be told when to try again.
-    fn count_if_late(&mut self, flight: &Flight<Arc<Snapshot>>, error: &Error, timeout: Duration) {
+    /// A caller waited for that flight until `gave_up`, in vain. If it is still under way, it may come yet. But others
+    /// need not wait for it too if they have a fallback, and callers without one must be told when to try again.
+    fn count_if_late(
+        &mut self,
+        flight: &Flight<Arc<Snapshot>>,
+        error: &Error,
+        timeout: Duration,
+        gave_up: Millis,
+    ) {
         let Some(fetch) = self.fetch.as_mut().filter(|fetch| fetch.flight.is_same(flight)) else {
             return;
         };
-        let (now, failures) = (clock::now(), &mut self.state.failures);
-        if fetch.overdue.is_some() && failures.retry_at > now {
-            failures.last_at = now;
+        let failures = &mut self.state.failures;
+        if fetch.overdue.is_some() && failures.retry_at > gave_up {
+            failures.last_at = gave_up;
             return;
         }
         // It counts once, however many wait for it.
         *failures = fetch.overdue.get_or_insert_with(|| failures.clone()).clone();
-        self.state.on_failure(error.clone(), millis(timeout), now, fastrand::f64());
+        self.state.on_failure(error.clone(), millis(timeout), gave_up, fastrand::f64());
     }
 }
 

@@ -160,14 +160,8 @@ impl State {
 
     /// An answer came to a fetch on behalf of `kid`. The budget pays if the kid was not in the previous set, or not in
     /// this one if it is the first. Failed fetches cost nothing: they are bounded by the back-off, and an outage must
-    /// not use up what the next rotation needs. Returns the set that counts now, which is a newer one if that was imported
-    /// in the meantime.
-    pub fn on_answer(
-        &mut self,
-        snapshot: Arc<Snapshot>,
-        kid: Option<&str>,
-        now: Millis,
-    ) -> Arc<Snapshot> {
+    /// not use up what the next rotation needs.
+    pub fn on_answer(&mut self, snapshot: Arc<Snapshot>, kid: Option<&str>, now: Millis) {
         if let Some(kid) = kid {
             let base = self.snapshot.as_ref().unwrap_or(&snapshot);
             // A set without keys would have been fetched again anyway.
@@ -180,8 +174,13 @@ impl State {
             }
         }
         self.failures = Failures::default();
-        let newer = self.snapshot.take().filter(|known| known.fetched_at > snapshot.fetched_at);
-        Arc::clone(self.snapshot.insert(newer.unwrap_or(snapshot)))
+        // Keys that were imported while the answer was on its way.
+        let is_newer = |known: &Arc<Snapshot>| {
+            known.fetched_at > snapshot.fetched_at && !known.keys.is_empty()
+        };
+        if !self.snapshot.as_ref().is_some_and(is_newer) {
+            self.snapshot = Some(snapshot);
+        }
     }
 
     /// An attempt of `took` failed. `jitter` is between 0 and 1, and shortens the wait by up to half.

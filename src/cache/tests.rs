@@ -13,13 +13,14 @@ fn an_answer_that_is_the_same_leaves_the_set_as_it_is() {
         base: base.map(Arc::clone),
         kid: None,
         began,
-        unix_began: 0,
+        unix_began: began + 1_000,
     };
     let (one, other) = (r#"{"keys":[]}"#, r#"{"keys": []}"#);
     let first = snapshot(answer(one), &attempt(None, 1)).unwrap();
     let same = snapshot(answer(one), &attempt(Some(&first), 2)).unwrap();
     assert!(Arc::ptr_eq(&first.keys, &same.keys));
     assert_eq!((first.fetched_at, same.fetched_at), (1, 2));
+    assert_eq!((first.unix_fetched_at, same.unix_fetched_at), (1_001, 1_002));
     let changed = snapshot(answer(other), &attempt(Some(&first), 3)).unwrap();
     assert!(!Arc::ptr_eq(&first.keys, &changed.keys));
     assert_eq!((&*changed.json, changed.etag.as_deref()), (other, Some("12")));
@@ -31,6 +32,7 @@ fn an_answer_that_is_the_same_leaves_the_set_as_it_is() {
     assert_eq!(kept.server_max_age, max_age);
     assert!(Arc::ptr_eq(&changed.keys, &kept.keys));
     assert_eq!((kept.fetched_at, kept.etag.as_deref()), (4, Some("12")));
+    assert_eq!(kept.unix_fetched_at, 1_004);
     assert!(snapshot(not_modified(), &attempt(None, 5)).is_err());
 }
 
@@ -89,16 +91,16 @@ fn a_fetch_that_is_late_and_then_fails_is_one_failure() {
     for (is_late, failures) in [(false, 1), (true, 2), (true, 3), (false, 4)] {
         let mut inner = cache.lock();
         inner.fetch = Some(Fetch { flight: flight.clone(), overdue: None });
-        inner.count_if_late(&other, &error(), timeout);
+        inner.count_if_late(&other, &error(), timeout, clock::now());
         assert_eq!(inner.state.failures.in_a_row + 1, failures);
         let told = is_late.then(|| {
-            inner.count_if_late(&flight, &error(), timeout);
+            inner.count_if_late(&flight, &error(), timeout, clock::now());
             let told = inner.state.failures.retry_at;
-            inner.count_if_late(&flight, &error(), timeout);
+            inner.count_if_late(&flight, &error(), timeout, clock::now());
             assert_eq!(inner.state.failures.retry_at, told);
             // The pause is over, and it is still under way.
             inner.state.failures.retry_at = clock::now();
-            inner.count_if_late(&flight, &error(), timeout);
+            inner.count_if_late(&flight, &error(), timeout, clock::now());
             assert_eq!(inner.state.failures.in_a_row, failures);
             inner.state.failures.retry_at
         });
@@ -115,11 +117,31 @@ fn a_fetch_that_is_late_and_then_fails_is_one_failure() {
 
 #[test]
 fn the_pause_after_a_time_out_begins_with_it_and_not_when_a_suspended_process_learns_of_it() {
-    let cache = KeyCache::of("http://localhost/suspended");
-    let began = clock::now() - 60_000;
-    let attempt = Attempt { base: None, kid: None, began, unix_began: 0 };
-    assert!(cache.land(Err(late("suspended")), &attempt, began + 1_000).is_err());
-    assert_eq!(cache.stats().next_attempt_in, Some(0));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let (timeout, error) = (Duration::from_secs(3), late("suspended"));
+    let limits =
+        Limits { max_age: Duration::from_secs(1), stale_if_error: Duration::from_hours(1) };
+    let began = clock::now() - 90_000;
+    let ended = began + 3_000;
+    for caller_learns_first in [false, true] {
+        let cache = KeyCache::of(&format!("http://localhost/suspended/{caller_learns_first}"));
+        cache.import(JWKS, clock::unix_now() - 95_000).unwrap();
+        let mut inner = cache.lock();
+        if caller_learns_first {
+            let pending = |_| std::future::pending::<Result<Answer>>();
+            let flight = runtime.block_on(async {
+                Flight::launch(timeout, pending, error.clone(), |_, _| Err(late("suspended")))
+            });
+            inner.fetch = Some(Fetch { flight: flight.clone(), overdue: None });
+            inner.count_if_late(&flight, &error, timeout, ended);
+        }
+        drop(inner);
+        let attempt = Attempt { base: None, kid: None, began, unix_began: 0 };
+        assert!(cache.land(Err(error.clone()), &attempt, ended).is_err());
+        let Stats { failures_in_a_row, next_attempt_in, .. } = cache.stats();
+        assert_eq!((failures_in_a_row, next_attempt_in), (1, Some(0)));
+        assert!(matches!(cache.lock().decide(None, timeout, limits), Action::Fetch));
+    }
 }
 
 #[test]

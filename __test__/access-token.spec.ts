@@ -292,6 +292,7 @@ describe('a mistake of the server', () => {
 
   test.each<[string, unknown]>([
     ['a promise', Promise.resolve(new Headers())],
+    ['a promise', Object.assign(Promise.resolve(), { state: 'with members of its own' })],
     ['a function', () => new Headers()],
   ])('has headers that are %s', (what, headers) => {
     const error = failure({ headers } as unknown as RequestLike);

@@ -68,7 +68,7 @@ function tokenOf(request, cookies) {
 function find(request, cookies) {
   const headers = headersOf(request);
   const names = typeof headers.get === 'function' ? undefined : Object.keys(headers);
-  if (names?.length === 0 && typeof headers.then === 'function') {
+  if (names && typeof headers.then === 'function') {
     throw unfit('headers that are a promise');
   }
   /** @type {string | undefined} */
@@ -140,11 +140,13 @@ function headersOf(request) {
   // and be renewed, each time.
   const headers = Reflect.get(request, 'headers');
   // Not those of a polluted prototype.
-  if (isObject(headers) && headers !== /** @type {any} */ (Object.prototype).headers) {
-    return headers;
-  }
-  if (typeof headers === 'function') {
-    throw unfit('headers that are a function');
+  if (headers !== /** @type {any} */ (Object.prototype).headers) {
+    if (isObject(headers)) {
+      return headers;
+    }
+    if (typeof headers === 'function' && typeof request.get !== 'function') {
+      throw unfit('headers that are a function');
+    }
   }
   if (typeof request.then === 'function') {
     throw unfit('a promise');

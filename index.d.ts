@@ -153,7 +153,7 @@ export class StackAuth {
   warmUp(): Promise<void>;
 
   /**
-   * The key set and when it was fetched, to be kept somewhere and handed to the option `keys` at the next start;
+   * The key set and when it was asked for, to be kept somewhere and handed to the option `keys` at the next start;
    * `undefined` as long as there is no set with a usable key. It can be serialised as JSON. Anyone who can change
    * what you kept can impersonate any user.
    *
@@ -321,9 +321,8 @@ export interface GetUserOptions extends VerifyJwtOptions {
 
   /**
    * Milliseconds for which an answer may be reused for the same token and options, unless the API has refused the token
-   * since. With it, concurrent callers share
-   * one request, its tries, and its end: that of the one with the longest `timeout`, counted from when it began. The
-   * token is verified on each call all the same, and failures are not kept.
+   * since. With it, concurrent callers share one request, its tries, and its end: that of the one with the longest
+   * `timeout`, counted from when it began. The token is verified on each call all the same, and failures are not kept.
    *
    * @defaultValue `0`
    */
@@ -501,7 +500,7 @@ export interface CurrentTeam {
   [field: string]: unknown;
 }
 
-/** A key set and when it was fetched; jose's `[jwksCache]` has the same form. */
+/** A key set and when it was asked for; jose's `[jwksCache]` has the same form. */
 export interface ExportedKeys {
   /** A JWK set (RFC 7517 section 5), as the issuer served it. */
   jwks: { keys: Array<Record<string, unknown>> };

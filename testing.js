@@ -131,7 +131,7 @@ class StackAuthStandIn {
     if (!Number.isFinite(expiresIn)) {
       throw new TypeError('expiresIn must be a number (seconds)');
     }
-    JSON.stringify(fields); // Throws a TypeError for what could not be served.
+    JSON.stringify([fields, claims]); // Throws a TypeError for what could not be served.
     const user = this.#userOf(who, {
       ...(email !== undefined && { primary_email: email }),
       ...(displayName !== undefined && { display_name: displayName }),

@@ -211,11 +211,11 @@ impl KeyCache {
         let mut inner = self.lock();
         let overdue = inner.fetch.take().and_then(|fetch| fetch.overdue);
         inner.unix_last_fetch_at = Some(clock::unix_now());
-        let (result, outcome) = match result {
+        let outcome = match &result {
             Ok(snapshot) => {
-                inner.state.on_answer(Arc::clone(&snapshot), attempt.kid.as_deref(), now);
+                inner.state.on_answer(Arc::clone(snapshot), attempt.kid.as_deref(), now);
                 self.current.store(inner.state.snapshot.clone());
-                (Ok(Arc::clone(&snapshot)), Outcome::Refreshed(snapshot))
+                Outcome::Refreshed(Arc::clone(snapshot))
             }
             Err(error) => {
                 inner.failed_fetches += 1;
@@ -226,12 +226,11 @@ impl KeyCache {
                 if let Some(told) = counted.map(|it| it.retry_at).filter(|&told| told > now) {
                     inner.state.failures.retry_at = told;
                 }
-                let outcome = Outcome::Failed {
+                Outcome::Failed {
                     error: error.clone(),
                     failures_in_a_row: inner.state.failures.in_a_row,
                     next_attempt_in: (inner.state.failures.retry_at - now).max(0),
-                };
-                (Err(error), outcome)
+                }
             }
         };
         drop(inner);

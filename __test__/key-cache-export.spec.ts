@@ -8,12 +8,14 @@ import {
   backOffOf,
   DOWN,
   failure,
+  gate,
   keysOfAge,
   refuseConnections,
   startIssuer,
   statsOf,
   times,
   UNKNOWN_KEY,
+  until,
 } from './support/cache-issuer.js';
 import { sendJson } from './support/stand-in.js';
 
@@ -172,6 +174,36 @@ describe('exported keys', () => {
     const keys = await keysOfAge(issuer, 0);
     await verifyJwt(await issuer.mint(), { ...issuer.options, keys });
     expect(issuer.jwksRequests).toBe(1);
+  });
+
+  test.each([
+    ['of now stay', 0, true],
+    ['of the future give way, for they may be older', 300_000, false],
+  ])('%s when an answer comes that was asked for before', async (_, ahead, stays) => {
+    const issuer = await startIssuer();
+    const before = await issuer.keySet();
+    const old = await issuer.mint();
+    issuer.rotate({ withdraw: true });
+    const [recent, other] = [await issuer.mint(), await issuer.mint()];
+    const { open, opened } = gate();
+    answerKeys(issuer, async (_request, response) => {
+      await opened;
+      sendJson(response, 200, before);
+    });
+    const client = new StackAuth(issuer.options);
+    const waiting = [client.verifyJwt(recent), client.verifyJwt(old)];
+    const all = Promise.allSettled(waiting);
+    await until(() => issuer.jwksRequests === 1);
+    await sleep(5);
+    new StackAuth({ ...issuer.options, keys: await keysOfAge(issuer, -ahead) });
+    await expect(client.verifyJwt(other)).resolves.toBeDefined();
+    open();
+    const [ofRecent, ofOld] = await all;
+    expect(ofOld?.status, 'who waited has the answer').toBe('fulfilled');
+    expect(ofRecent?.status).toBe(stays ? 'fulfilled' : 'rejected');
+    expect(statsOf(issuer).kids).toEqual(
+      (stays ? await issuer.keySet() : before).keys.map(({ kid }) => kid),
+    );
   });
 });
 

@@ -1,10 +1,13 @@
 //! One attempt to fetch the key set, and what the answer means.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
 use reqwest::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
 
+use super::policy::Snapshot;
+use crate::clock::Millis;
 use crate::error::{Code, Error, Result};
 use crate::http::{self, Fault};
 use crate::json;
@@ -24,6 +27,47 @@ pub struct Answer {
 pub enum Set {
     NotModified,
     Keys { keys: KeySet, json: String },
+}
+
+/// What a fetch was begun with.
+pub struct Attempt {
+    pub base: Option<Arc<Snapshot>>,
+    pub kid: Option<String>,
+    pub began: Millis,
+    /// By the wall clock.
+    pub unix_began: Millis,
+}
+
+impl Attempt {
+    /// Keys, validator and time as one value. What a 304 leaves out stays as it was (RFC 9111 section 4.3.4). A set is
+    /// as old as the question, for the answer may have been long on its way (section 4.2.3).
+    pub fn snapshot(&self, answer: Answer) -> Result<Arc<Snapshot>> {
+        let &Self { ref base, began, unix_began, .. } = self;
+        Ok(Arc::new(match (answer.set, base.as_deref()) {
+            (Set::Keys { keys, json }, base) => Snapshot {
+                // The same bytes keep the same `Arc`, by which remembered tokens know that their key still counts.
+                keys: base
+                    .filter(|base| *base.json == *json)
+                    .map_or_else(|| Arc::new(keys), |base| Arc::clone(&base.keys)),
+                json: json.into(),
+                etag: answer.etag,
+                server_max_age: answer.max_age,
+                fetched_at: began,
+                unix_fetched_at: unix_began,
+                is_imported: false,
+            },
+            (Set::NotModified, Some(base)) => Snapshot {
+                etag: answer.etag.or_else(|| base.etag.clone()),
+                server_max_age: answer.max_age.or(base.server_max_age),
+                fetched_at: began,
+                unix_fetched_at: unix_began,
+                ..base.clone()
+            },
+            (Set::NotModified, None) => {
+                return Err(Error::new(Code::JwksFetchFailed, "expected a key set, found 304"));
+            }
+        }))
+    }
 }
 
 pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {

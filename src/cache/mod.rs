@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use arc_swap::{ArcSwapOption, Cache};
 
-use self::fetch::{Answer, Set, late};
+use self::fetch::{Answer, Attempt, late};
 use self::policy::{Action, Failures, State};
 use crate::clock::{self, Millis, millis};
 use crate::config::Limits;
@@ -46,17 +46,9 @@ struct Inner {
 /// The fetch under way.
 struct Fetch {
     flight: Flight<Arc<Snapshot>>,
+    began: Millis,
     /// If it was counted as a failure already, when a caller's time-out was over: the failures before.
     overdue: Option<Failures>,
-}
-
-/// What a fetch was begun with.
-struct Attempt {
-    base: Option<Arc<Snapshot>>,
-    kid: Option<String>,
-    began: Millis,
-    /// By the wall clock.
-    unix_began: Millis,
 }
 
 /// What an operator may want to know of one key set.
@@ -158,9 +150,13 @@ impl KeyCache {
             match flight.join(deadline, timeout, late(&self.url)).await {
                 None => {}
                 Some(Ok(snapshot)) => {
-                    let is_found = kid.is_none_or(|kid| snapshot.keys.has_kid(kid));
-                    if is_found || is_own || is_retry {
+                    if kid.is_none_or(|kid| snapshot.keys.has_kid(kid)) {
                         return Ok(snapshot);
+                    }
+                    if is_own || is_retry {
+                        // Newer keys may have been imported meanwhile.
+                        let current = self.lock().state.fallback(kid, clock::now(), limits);
+                        return Ok(current.unwrap_or(snapshot));
                     }
                     // That fetch may have begun before the issuer had this kid: ask once more.
                     is_retry = true;
@@ -188,13 +184,14 @@ impl KeyCache {
             began: clock::now(),
             unix_began: clock::unix_now(),
         };
+        let began = attempt.began;
         let etag = attempt.base.as_ref().and_then(|snapshot| snapshot.etag.clone());
         let (url, cache) = (Arc::clone(&self.url), Arc::clone(self));
         let work =
             |_| async move { fetch::fetch(&url, etag).await.map_err(|error| error.asked_at(&url)) };
         let land = move |result: Result<Answer>, ended| cache.land(result, &attempt, ended);
         let flight = Flight::launch(timeout, work, late(&self.url), land);
-        inner.fetch = Some(Fetch { flight: flight.clone(), overdue: None });
+        inner.fetch = Some(Fetch { flight: flight.clone(), began, overdue: None });
         flight
     }
 
@@ -207,7 +204,7 @@ impl KeyCache {
         ended: Millis,
     ) -> Result<Arc<Snapshot>> {
         let (now, took) = (clock::now(), ended - attempt.began);
-        let result = result.and_then(|answer| snapshot(answer, attempt));
+        let result = result.and_then(|answer| attempt.snapshot(answer));
         let mut inner = self.lock();
         let overdue = inner.fetch.take().and_then(|fetch| fetch.overdue);
         inner.unix_last_fetch_at = Some(clock::unix_now());
@@ -243,22 +240,25 @@ impl KeyCache {
         let keys = KeySet::parse(jwks).map_err(|fault| {
             Error::new(Code::Config, format!("keys.jwks is malformed: {fault}"))
         })?;
-        // A time in the future counts as now, or the set would stay fresh for too long.
-        let unix_now = clock::unix_now();
-        let from_future = unix_fetched_at > unix_now;
-        let unix_fetched_at = unix_fetched_at.clamp(0, unix_now);
         let mut inner = self.lock();
-        if from_future && inner.state.snapshot.is_some() {
-            // If it is imported again, it must not seem newer than a set that was fetched in between.
-            return Ok(());
+        let (now, unix_now) = (clock::now(), clock::unix_now());
+        let mut age = unix_now - unix_fetched_at.max(0);
+        if age < 0 {
+            if inner.state.snapshot.is_some() {
+                // If it is imported again, it must not seem newer than a set that was fetched in between.
+                return Ok(());
+            }
+            // A time in the future counts as now, or the set would stay fresh for too long. Nor must it seem newer than
+            // the answer of a fetch under way.
+            age = inner.fetch.as_ref().map_or(0, |fetch| now - fetch.began);
         }
         inner.state.on_import(Arc::new(Snapshot {
             keys: Arc::new(keys),
             json: jwks.into(),
             etag: None,
             server_max_age: None,
-            fetched_at: clock::now() - (unix_now - unix_fetched_at),
-            unix_fetched_at,
+            fetched_at: now - age,
+            unix_fetched_at: unix_now - age,
             is_imported: true,
         }));
         self.current.store(inner.state.snapshot.clone());
@@ -320,36 +320,6 @@ impl Inner {
         *failures = fetch.overdue.get_or_insert_with(|| failures.clone()).clone();
         self.state.on_failure(error.clone(), millis(timeout), gave_up, fastrand::f64());
     }
-}
-
-/// Keys, validator and time as one value. What a 304 leaves out stays as it was (RFC 9111 section 4.3.4). A set is as old
-/// as the question, for the answer may have been long on its way (section 4.2.3).
-fn snapshot(answer: Answer, attempt: &Attempt) -> Result<Arc<Snapshot>> {
-    let &Attempt { ref base, began, unix_began, .. } = attempt;
-    Ok(Arc::new(match (answer.set, base.as_deref()) {
-        (Set::Keys { keys, json }, base) => Snapshot {
-            // The same bytes keep the same `Arc`, by which remembered tokens know that their key still counts.
-            keys: base
-                .filter(|base| *base.json == *json)
-                .map_or_else(|| Arc::new(keys), |base| Arc::clone(&base.keys)),
-            json: json.into(),
-            etag: answer.etag,
-            server_max_age: answer.max_age,
-            fetched_at: began,
-            unix_fetched_at: unix_began,
-            is_imported: false,
-        },
-        (Set::NotModified, Some(base)) => Snapshot {
-            etag: answer.etag.or_else(|| base.etag.clone()),
-            server_max_age: answer.max_age.or(base.server_max_age),
-            fetched_at: began,
-            unix_fetched_at: unix_began,
-            ..base.clone()
-        },
-        (Set::NotModified, None) => {
-            return Err(Error::new(Code::JwksFetchFailed, "expected a key set, found 304"));
-        }
-    }))
 }
 
 #[cfg(test)]

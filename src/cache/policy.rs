@@ -110,7 +110,8 @@ impl State {
         let lifetime = freshness_lifetime(&snapshot, limits);
         let usable = is_usable(&snapshot, now, limits);
         let refresh_ahead = age >= refresh_after(lifetime);
-        let failing = self.failures.in_a_row > 0 && now - self.failures.last_at < RECENT_FAILURE;
+        let failing = self.failures.in_a_row > 0
+            && (held_back || now - self.failures.last_at < RECENT_FAILURE);
         if age >= lifetime && !(usable && failing) {
             return self.wait_fail_or_fetch(fetching, held_back);
         }

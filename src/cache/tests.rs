@@ -1,6 +1,8 @@
 use std::net::TcpListener;
 
+use super::fetch::Set;
 use super::*;
+use crate::clock::tests::MONOTONIC;
 
 #[test]
 fn an_answer_that_is_the_same_leaves_the_set_as_it_is() {
@@ -16,24 +18,24 @@ fn an_answer_that_is_the_same_leaves_the_set_as_it_is() {
         unix_began: began + 1_000,
     };
     let (one, other) = (r#"{"keys":[]}"#, r#"{"keys": []}"#);
-    let first = snapshot(answer(one), &attempt(None, 1)).unwrap();
-    let same = snapshot(answer(one), &attempt(Some(&first), 2)).unwrap();
+    let first = attempt(None, 1).snapshot(answer(one)).unwrap();
+    let same = attempt(Some(&first), 2).snapshot(answer(one)).unwrap();
     assert!(Arc::ptr_eq(&first.keys, &same.keys));
     assert_eq!((first.fetched_at, same.fetched_at), (1, 2));
     assert_eq!((first.unix_fetched_at, same.unix_fetched_at), (1_001, 1_002));
-    let changed = snapshot(answer(other), &attempt(Some(&first), 3)).unwrap();
+    let changed = attempt(Some(&first), 3).snapshot(answer(other)).unwrap();
     assert!(!Arc::ptr_eq(&first.keys, &changed.keys));
     assert_eq!((&*changed.json, changed.etag.as_deref()), (other, Some("12")));
 
     let not_modified = || Answer { set: Set::NotModified, etag: None, max_age: None };
     let max_age = Some(Duration::from_secs(45));
     let changed = Arc::new(Snapshot { server_max_age: max_age, ..(*changed).clone() });
-    let kept = snapshot(not_modified(), &attempt(Some(&changed), 4)).unwrap();
+    let kept = attempt(Some(&changed), 4).snapshot(not_modified()).unwrap();
     assert_eq!(kept.server_max_age, max_age);
     assert!(Arc::ptr_eq(&changed.keys, &kept.keys));
     assert_eq!((kept.fetched_at, kept.etag.as_deref()), (4, Some("12")));
     assert_eq!(kept.unix_fetched_at, 1_004);
-    assert!(snapshot(not_modified(), &attempt(None, 5)).is_err());
+    assert!(attempt(None, 5).snapshot(not_modified()).is_err());
 }
 
 #[test]
@@ -90,7 +92,7 @@ fn a_fetch_that_is_late_and_then_fails_is_one_failure() {
     let error = || Error::new(Code::JwksTimeout, "late");
     for (is_late, failures) in [(false, 1), (true, 2), (true, 3), (false, 4)] {
         let mut inner = cache.lock();
-        inner.fetch = Some(Fetch { flight: flight.clone(), overdue: None });
+        inner.fetch = Some(Fetch { flight: flight.clone(), began: 0, overdue: None });
         inner.count_if_late(&other, &error(), timeout, clock::now());
         assert_eq!(inner.state.failures.in_a_row + 1, failures);
         let told = is_late.then(|| {
@@ -132,8 +134,12 @@ fn the_pause_after_a_time_out_begins_with_it_and_not_when_a_suspended_process_le
             let flight = runtime.block_on(async {
                 Flight::launch(timeout, pending, error.clone(), |_, _| Err(late("suspended")))
             });
-            inner.fetch = Some(Fetch { flight: flight.clone(), overdue: None });
+            inner.fetch = Some(Fetch { flight: flight.clone(), began: 0, overdue: None });
             inner.count_if_late(&flight, &error, timeout, ended);
+            let told = inner.state.failures.retry_at;
+            inner.count_if_late(&flight, &error, timeout, ended + 10);
+            let Failures { last_at, retry_at, .. } = inner.state.failures;
+            assert_eq!((last_at, retry_at), (ended + 10, told));
         }
         drop(inner);
         let attempt = Attempt { base: None, kid: None, began, unix_began: 0 };
@@ -141,6 +147,47 @@ fn the_pause_after_a_time_out_begins_with_it_and_not_when_a_suspended_process_le
         let Stats { failures_in_a_row, next_attempt_in, .. } = cache.stats();
         assert_eq!((failures_in_a_row, next_attempt_in), (1, Some(0)));
         assert!(matches!(cache.lock().decide(None, timeout, limits), Action::Fetch));
+    }
+}
+
+#[test]
+fn who_gave_up_while_the_process_was_suspended_did_so_then() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let cache = KeyCache::of(&format!("http://{}/", listener.local_addr().unwrap()));
+    let limits = Limits { max_age: Duration::from_mins(10), stale_if_error: Duration::ZERO };
+    let waits = cache.get(None, limits, clock::now() + 50, Duration::from_secs(5));
+    let is_suspended = async {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        MONOTONIC.set(MONOTONIC.get() + 90_000);
+    };
+    let (found, ()) = runtime.block_on(async { tokio::join!(waits, is_suspended) });
+    assert!(found.is_err());
+    let Stats { failures_in_a_row, next_attempt_in, .. } = cache.stats();
+    assert_eq!((failures_in_a_row, next_attempt_in), (1, Some(0)));
+}
+
+#[test]
+fn what_was_imported_while_a_fetch_was_under_way_counts_if_it_is_newer() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let began = clock::now() - 1_000;
+    for (uat, stays) in [(-500, true), (-1_500, false), (500, false)] {
+        let cache = KeyCache::of(&format!("http://localhost/imported/{uat}"));
+        let flight = runtime.block_on(async {
+            let pending = |_| std::future::pending::<Result<Answer>>();
+            Flight::launch(Duration::from_secs(5), pending, late("late"), |_, _| Err(late("late")))
+        });
+        cache.lock().fetch = Some(Fetch { flight, began, overdue: None });
+        cache.import(JWKS, clock::unix_now() + uat).unwrap();
+        let json = JWKS.replace("[{", "[ {");
+        let keys = KeySet::parse(&json).unwrap();
+        let answer = Answer { set: Set::Keys { keys, json }, etag: None, max_age: None };
+        let attempt = Attempt { base: None, kid: None, began, unix_began: 0 };
+        let landed = cache.land(Ok(answer), &attempt, clock::now()).unwrap();
+        assert_ne!(&*landed.json, JWKS);
+        let current = cache.snapshot().unwrap();
+        assert_eq!(current.is_imported, stays, "{uat} ms from now");
+        assert!(Arc::ptr_eq(&current, cache.lock().state.snapshot.as_ref().unwrap()));
     }
 }
 

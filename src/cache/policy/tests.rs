@@ -397,3 +397,13 @@ fn what_was_imported_while_an_older_set_was_on_its_way_stays() {
     state.on_answer(snapshot(&["a"], 5), None, 7);
     assert!(state.snapshot.as_ref().unwrap().keys.has_kid("a"), "an empty set replaces none");
 }
+
+#[test]
+fn stale_keys_count_in_every_pause() {
+    let mut state = warm(&["a"]);
+    let now = 11 * MINUTE;
+    state.on_failure(down(), 0, now - RECENT_FAILURE, 0.0);
+    decides(&state, "a", now, LIMITS, "fetch");
+    state.failures.retry_at = now + 1;
+    decides(&state, "a", now, LIMITS, "use");
+}

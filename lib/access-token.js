@@ -140,13 +140,12 @@ function headersOf(request) {
   // and be renewed, each time.
   const headers = Reflect.get(request, 'headers');
   // Not those of a polluted prototype.
-  if (headers !== /** @type {any} */ (Object.prototype).headers) {
-    if (isObject(headers)) {
-      return headers;
-    }
-    if (typeof headers === 'function' && typeof request.get !== 'function') {
-      throw unfit('headers that are a function');
-    }
+  const isOwn = headers !== /** @type {any} */ (Object.prototype).headers;
+  if (isOwn && isObject(headers)) {
+    return headers;
+  }
+  if (isOwn && typeof headers === 'function' && typeof request.get !== 'function') {
+    throw unfit('headers that are a function');
   }
   if (typeof request.then === 'function') {
     throw unfit('a promise');

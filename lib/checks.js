@@ -106,14 +106,15 @@ function endTurn() {
   callbacksInPlace = 0;
 }
 
-/** In chunks of equal size, and at least one for each idle thread. */
+/** In chunks of equal size, and as many for each idle thread: if one had more, the other would wait for it. */
 function sendAll() {
   if (waiting.length < CHUNK && chunksUnderWay >= ENOUGH_CHUNKS) {
     return;
   }
   const all = waiting;
   waiting = [];
-  const chunks = Math.max(THREADS - chunksUnderWay, Math.ceil(all.length / CHUNK));
+  const idle = Math.max(THREADS - chunksUnderWay, 1);
+  const chunks = Math.ceil(all.length / CHUNK / idle) * idle;
   const size = Math.ceil(all.length / chunks);
   for (let start = 0; start < all.length; start += size) {
     send(all.slice(start, start + size));

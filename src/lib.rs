@@ -3,6 +3,7 @@
 //! `verify.rs` calls the other modules in the order of a verification; `DESIGN.md` says what each may depend on.
 
 mod binding;
+mod bounded;
 mod cache;
 pub mod claims;
 mod clock;

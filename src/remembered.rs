@@ -12,6 +12,7 @@ use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use quick_cache::sync::Cache;
 use quick_cache::{Equivalent, Weighter};
 
+use crate::bounded;
 use crate::counts::CacheStats;
 use crate::jwt::VerifiedJwt;
 
@@ -21,7 +22,6 @@ pub struct Remembered(Cache<ByText, VerifiedJwt, Bytes>);
 impl Remembered {
     pub fn of(capacity: u64) -> Option<Arc<Self>> {
         static ALL: LazyLock<Mutex<HashMap<u64, Arc<Remembered>>>> = LazyLock::new(Mutex::default);
-        /// For the estimate of how many there will be, which only sizes the first allocation.
         const TYPICAL_ENTRY: u64 = 2_048;
 
         if capacity == 0 {
@@ -30,7 +30,7 @@ impl Remembered {
         let mut all = ALL.lock().unwrap_or_else(PoisonError::into_inner);
         let remembered = all.entry(capacity).or_insert_with(|| {
             let typical = usize::try_from(capacity / TYPICAL_ENTRY).unwrap_or(usize::MAX);
-            Arc::new(Self(Cache::with_weighter(typical, capacity, Bytes)))
+            Arc::new(Self(bounded::cache(capacity, typical, None, Bytes)))
         });
         Some(Arc::clone(remembered))
     }

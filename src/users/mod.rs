@@ -7,11 +7,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use quick_cache::sync::{Cache, DefaultLifecycle};
-use quick_cache::{DefaultHashBuilder, Options, OptionsBuilder, Weighter};
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
 use tokio::time;
 
 use self::request::late;
+use crate::bounded;
 use crate::clock::{self, Millis};
 use crate::config::Users;
 use crate::counts::{CacheStats, Counter};
@@ -57,24 +58,9 @@ impl Weighter<Question, Kept> for Bytes {
     }
 }
 
-/// With one shard: an answer that is larger than its shard would not be kept, and some contain images.
-fn options() -> Options {
-    let mut options = OptionsBuilder::new();
-    options.shards(1).estimated_items_capacity(1_024).weight_capacity(MAX_KEPT_BYTES);
-    #[allow(
-        clippy::expect_used,
-        reason = "it fails only where one of the two capacities is missing"
-    )]
-    options.build().expect("both capacities are given")
-}
-
 static SHARED: LazyLock<Shared> = LazyLock::new(|| Shared {
-    answers: Cache::with_options(
-        options(),
-        Bytes,
-        DefaultHashBuilder::default(),
-        DefaultLifecycle::default(),
-    ),
+    // With one shard: an answer that is larger than its shard would not be kept, and some contain images.
+    answers: bounded::cache(MAX_KEPT_BYTES, 1_024, Some(1), Bytes),
     flights: Mutex::default(),
     hits: Counter::default(),
     misses: Counter::default(),

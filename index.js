@@ -5,8 +5,13 @@ const { Pending, bind, conclude, verify } = require('./lib/calls.js');
 const channels = require('./lib/channels.js');
 const { StackAuth, publishedVerification, user } = require('./lib/client.js');
 const { StackAuthError } = require('./lib/errors.js');
-const { entriesOf, readOptions } = require('./lib/options.js');
-const { boundOf } = require('./lib/recent.js');
+const { ENVIRONMENT, readOptions } = require('./lib/options.js');
+const { Recent } = require('./lib/recent.js');
+
+/** @param {Array<[string, unknown]>} entries */
+const read = (entries) => bind(readOptions(entries));
+const ofVerifyJwt = new Recent(['projectId', 'baseUrl'], read);
+const ofGetUser = new Recent(Object.keys(ENVIRONMENT), read);
 
 /**
  * See index.d.ts, as for everything here.
@@ -15,7 +20,7 @@ const { boundOf } = require('./lib/recent.js');
  * @param {unknown} [options]
  */
 async function verifyJwt(accessToken, options) {
-  const bound = boundOf(options);
+  const bound = ofVerifyJwt.boundOf(options);
   if (channels.verify.hasSubscribers) {
     return publishedVerification(bound, verifyJwt, accessToken);
   }
@@ -29,7 +34,7 @@ async function verifyJwt(accessToken, options) {
  * @param {unknown} [options]
  */
 async function getUser(accessToken, options) {
-  return user(bind(readOptions(entriesOf(options))), getUser, accessToken);
+  return user(ofGetUser.boundOf(options), getUser, accessToken);
 }
 
 module.exports = { StackAuth, StackAuthError, accessTokenFrom, getUser, verifyJwt };

@@ -4,6 +4,7 @@ const { Pending, callNative, bind, conclude, verify } = require('./calls.js');
 const channels = require('./channels.js');
 const { configError } = require('./errors.js');
 const { entriesOf, isObject, readOptions } = require('./options.js');
+const { Recent } = require('./recent.js');
 
 /**
  * @import { Bound } from './calls.js'
@@ -23,6 +24,8 @@ class StackAuth {
   #options;
   /** @type {Bound} */
   #bound;
+  /** @type {InstanceType<typeof Recent> | undefined} */
+  #recent;
 
   /** @param {unknown} [options] */
   constructor(options) {
@@ -92,14 +95,10 @@ class StackAuth {
     if (perCall === undefined) {
       return this.#bound;
     }
-    const entries = entriesOf(perCall);
-    const options = readOptions(entries, this.#options);
-    // To the native client, these make no difference.
-    if (entries.every(([name]) => name === 'currentDate' || name === 'signal')) {
-      const { currentDate, signal } = options;
-      return { ...this.#bound, currentDate, signal };
-    }
-    return bind(options);
+    this.#recent ??= new Recent([], (entries) =>
+      entries.length > 0 ? bind(readOptions(entries, this.#options)) : this.#bound,
+    );
+    return this.#recent.boundOf(perCall);
   }
 }
 

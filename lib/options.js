@@ -241,6 +241,7 @@ function isArray(value) {
 }
 
 module.exports = {
+  ENVIRONMENT,
   OPTIONS,
   describe,
   entriesOf,

@@ -1,12 +1,11 @@
 'use strict';
 
-const { bind } = require('./calls.js');
 const { entriesOf, fromEnvironment, isObject, isPlain, readOptions } = require('./options.js');
 
 /** @import { Bound } from './calls.js' */
 
 /**
- * Options of `verifyJwt` that were read before. Options with the same members and values need not be read again.
+ * Options that were read before, without those of a single call.
  *
  * @typedef {object} Read
  * @property {string[]} names of the object's own members
@@ -16,59 +15,106 @@ const { entriesOf, fromEnvironment, isObject, isPlain, readOptions } = require('
  * @property {Bound} bound
  */
 
-/** The last few of each project, for a server may have many. @type {Map<unknown, Read[]>} */
-const known = new Map();
 const MAX_PROJECTS = 4_096;
 const MAX_OF_A_PROJECT = 4;
-/** Looked at first, for most servers have one project. @type {Read | undefined} */
-let last;
 const NONE = Object.freeze({});
 /** In `for…in`, V8 optimises calls of this one, and not of `Object.hasOwn`. */
 const { hasOwnProperty: hasOwn } = Object.prototype;
 
 /**
- * @param {any} options
- * @returns {Bound}
+ * The options that a function or a client was called with of late. Those with the same members and values need not be
+ * read again.
  */
-function boundOf(options = NONE) {
-  const recalled = recall(options);
-  if (recalled) {
-    return recalled;
-  }
-  const entries = entriesOf(options);
-  const bound = bind(readOptions(entries));
-  // An object among the values could change unnoticed.
-  if (entries.every(([, value]) => Object(value) !== value)) {
-    remember(entries, bound);
-  }
-  return bound;
-}
+class Recent {
+  /** The last few of each project, for a server may have many. @type {Map<unknown, Read[]>} */
+  #known = new Map();
+  /** Looked at first, for most servers have one project. @type {Read | undefined} */
+  #last;
+  /** @type {string[]} */
+  #fromEnvironment;
+  /** @type {(entries: Array<[string, unknown]>) => Bound} */
+  #read;
 
-/**
- * @param {any} options
- * @returns {Bound | undefined}
- */
-function recall(options) {
-  try {
-    if (!isObject(options)) {
-      return undefined;
+  /**
+   * @param {string[]} environment the options that come from there if they are left out, and matter
+   * @param {(entries: Array<[string, unknown]>) => Bound} read
+   */
+  constructor(environment, read) {
+    this.#fromEnvironment = environment;
+    this.#read = read;
+  }
+
+  /**
+   * @param {any} options
+   * @returns {Bound}
+   */
+  boundOf(options = NONE) {
+    const recalled = this.#recall(options);
+    if (recalled) {
+      return recalled;
     }
-    // A getter may verify a token as well, and so change `last` meanwhile.
-    const latest = last;
-    if (latest && isSame(latest, options)) {
-      return latest.bound;
+    const entries = entriesOf(options);
+    const ofCall = entries.filter(([name]) => isOfCall(name));
+    const lasting = entries.filter(([name]) => !isOfCall(name));
+    const bound = this.#read(lasting);
+    // An object among the values could change unnoticed.
+    if (lasting.every(([, value]) => Object(value) !== value)) {
+      this.#remember(lasting, bound);
     }
-    const reads = known.get(options.projectId);
-    if (reads) {
-      for (const read of reads) {
-        if (isSame(read, options)) {
-          last = read;
-          return read.bound;
+    return ofCall.length > 0 ? forCall(bound, ofCall) : bound;
+  }
+
+  /**
+   * @param {any} options
+   * @returns {Bound | undefined}
+   */
+  #recall(options) {
+    try {
+      if (!isObject(options)) {
+        return undefined;
+      }
+      // A getter may verify a token as well, and so change the last one meanwhile.
+      const latest = this.#last;
+      const bound = latest && boundIfSame(latest, options);
+      if (bound) {
+        return bound;
+      }
+      const reads = this.#known.get(options.projectId);
+      if (reads) {
+        for (const read of reads) {
+          const bound = boundIfSame(read, options);
+          if (bound) {
+            this.#last = read;
+            return bound;
+          }
         }
       }
+    } catch {} // A getter or a proxy threw, or a value is refused; so it will be when the options are read.
+    return undefined;
+  }
+
+  /**
+   * @param {Array<[string, unknown]>} entries
+   * @param {Bound} bound
+   */
+  #remember(entries, bound) {
+    const known = this.#known;
+    const given = new Map(entries);
+    const missing = this.#fromEnvironment.filter((option) => given.get(option) === undefined);
+    const project = given.get('projectId');
+    const others = known.get(project) ?? [];
+    if (others.length === 0 && known.size >= MAX_PROJECTS) {
+      known.delete(known.keys().next().value);
     }
-  } catch {} // A getter or a proxy threw; so it will when the options are read, and is reported then.
-  return undefined;
+    /** @type {Read} */
+    const read = {
+      names: [...given.keys()],
+      values: [...given.values()],
+      environment: missing.map((option) => [option, fromEnvironment(option)]),
+      bound,
+    };
+    known.set(project, [read, ...others].slice(0, MAX_OF_A_PROJECT));
+  }
 }
 
 /**
@@ -76,45 +122,52 @@ function recall(options) {
  *
  * @param {Read} read
  * @param {any} options
+ * @returns {Bound | undefined}
  */
-function isSame(read, options) {
-  const { names, values } = read;
+function boundIfSame({ names, values, environment, bound }, options) {
   let at = 0;
+  /** @type {Array<[string, unknown]> | undefined} */
+  let ofCall;
   for (const name in options) {
     // Inherited members do not count, so options that have some are read again.
-    if (!hasOwn.call(options, name) || name !== names[at] || options[name] !== values[at]) {
-      return false;
+    if (!hasOwn.call(options, name)) {
+      return undefined;
     }
-    at += 1;
+    if (isOfCall(name)) {
+      ofCall ??= [];
+      ofCall.push([name, options[name]]);
+    } else if (name === names[at] && options[name] === values[at]) {
+      at += 1;
+    } else {
+      return undefined;
+    }
   }
   // An object without members may be a client, say, instead of options.
   if (at !== names.length || (at === 0 && !isPlain(options))) {
-    return false;
+    return undefined;
   }
-  return read.environment.every(([option, value]) => fromEnvironment(option) === value);
+  if (!environment.every(([option, value]) => fromEnvironment(option) === value)) {
+    return undefined;
+  }
+  return ofCall ? forCall(bound, ofCall) : bound;
 }
 
 /**
- * @param {Array<[string, unknown]>} entries
- * @param {Bound} bound
+ * These differ from call to call, and make no difference to the native client.
+ *
+ * @param {string} name
  */
-function remember(entries, bound) {
-  const given = new Map(entries);
-  // No other option of a verification comes from the environment.
-  const missing = ['projectId', 'baseUrl'].filter((option) => given.get(option) === undefined);
-  const project = given.get('projectId');
-  const others = known.get(project) ?? [];
-  if (others.length === 0 && known.size >= MAX_PROJECTS) {
-    known.delete(known.keys().next().value);
-  }
-  /** @type {Read} */
-  const read = {
-    names: [...given.keys()],
-    values: [...given.values()],
-    environment: missing.map((option) => [option, fromEnvironment(option)]),
-    bound,
-  };
-  known.set(project, [read, ...others].slice(0, MAX_OF_A_PROJECT));
+function isOfCall(name) {
+  return name === 'currentDate' || name === 'signal';
 }
 
-module.exports = { boundOf };
+/**
+ * @param {Bound} bound
+ * @param {Array<[string, unknown]>} entries
+ * @returns {Bound}
+ */
+function forCall(bound, entries) {
+  return { ...bound, ...readOptions(entries, NONE) };
+}
+
+module.exports = { Recent };

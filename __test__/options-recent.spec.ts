@@ -1,0 +1,176 @@
+// Options that were read before need not be read again: each call still gets its own.
+
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { getUser, StackAuth, verifyJwt } from '../index.js';
+import { refusalsOf } from './support/refusals.ts';
+import { StandIn, userOf } from './support/stand-in.js';
+
+let standIn: StandIn;
+let token: string;
+
+beforeAll(async () => {
+  standIn = await StandIn.start();
+  token = await standIn.mint();
+});
+afterAll(() => standIn.close());
+afterEach(() => vi.unstubAllEnvs());
+
+const refuses = refusalsOf(() => token);
+
+describe('options that were read before', () => {
+  test('are told apart by their names, where their values are the same', async () => {
+    const anonymous = await standIn.mint({ type: 'anonymous' });
+    await verifyJwt(anonymous, { ...standIn.options, allowAnonymous: true });
+    const other = { ...standIn.options, allowRestricted: true };
+    await expect(verifyJwt(anonymous, other)).rejects.toMatchObject({ status: 403 });
+  });
+
+  test('are no array or function, though it has the members of some that were verified by', async () => {
+    const { options } = standIn;
+    await verifyJwt(token, options);
+    for (const other of [[], () => {}]) {
+      await refuses(Object.assign(other, options), 'options must be a plain object');
+    }
+  });
+
+  test('are those of the call, even if reading them verifies by others', async () => {
+    const anonymous = await standIn.mint({ type: 'anonymous' });
+    const lax = { ...standIn.options, allowAnonymous: true };
+    const strict = { ...standIn.options, allowAnonymous: false };
+    const nested: Promise<unknown>[] = [];
+    const reading = (options: object) =>
+      new Proxy(options, {
+        get(target, name) {
+          nested.push(verifyJwt(anonymous, lax));
+          return Reflect.get(target, name);
+        },
+      });
+    // So that both are known, and the strict ones were the last.
+    for (const options of [lax, lax, strict, strict]) {
+      await verifyJwt(token, options);
+    }
+    await expect(verifyJwt(anonymous, reading(strict))).rejects.toMatchObject({ status: 403 });
+    await expect(verifyJwt(anonymous, reading(lax))).resolves.toBeDefined();
+    expect(nested.length).toBeGreaterThan(5);
+    await Promise.all(nested);
+  });
+
+  test('of many projects are kept within bounds', async () => {
+    const { set } = Map.prototype;
+    let most = 0;
+    Map.prototype.set = function (key, value) {
+      set.call(this, key, value);
+      most = Math.max(most, this.size);
+      return this;
+    };
+    try {
+      for (let n = 0; n < 4_200; n += 1) {
+        await verifyJwt('nonsense', { projectId: `many-${n}` }).catch(() => {});
+      }
+    } finally {
+      Map.prototype.set = set;
+    }
+    expect(most).toBe(4_096);
+  });
+
+  test('of one project are kept within bounds', async () => {
+    const { set } = Map.prototype;
+    const projectId = 'with-many-options';
+    let most = 0;
+    Map.prototype.set = function (key, value) {
+      most = Math.max(most, key === projectId ? value.length : 0);
+      return set.call(this, key, value);
+    };
+    try {
+      for (let timeout = 1; timeout <= 20; timeout += 1) {
+        await verifyJwt('nonsense', { projectId, timeout }).catch(() => {});
+      }
+    } finally {
+      Map.prototype.set = set;
+    }
+    expect(most).toBe(4);
+  });
+});
+
+describe.each<[string, () => (accessToken: string, options?: object) => Promise<unknown>]>([
+  [
+    'verifyJwt',
+    () => (accessToken, more) => verifyJwt(accessToken, { ...standIn.options, ...more }),
+  ],
+  [
+    'a client',
+    () => {
+      const client = new StackAuth(standIn.options);
+      return (accessToken, more) => client.verifyJwt(accessToken, more);
+    },
+  ],
+])('the options of a single call of %s', (_what, make) => {
+  const aborted = { signal: AbortSignal.abort() };
+  const later = { currentDate: new Date('2100-01-01') };
+
+  test.each([{}, { clockTolerance: 1 }])('are its own, beside %o', async (others) => {
+    const verify = make();
+    for (let round = 0; round < 3; round += 1) {
+      await expect(verify(token, { ...others, ...aborted })).rejects.toMatchObject({
+        name: 'AbortError',
+      });
+      await expect(verify(token, { ...others, ...later })).rejects.toMatchObject({ claim: 'exp' });
+      const { signal } = new AbortController();
+      await expect(verify(token, { signal, ...others })).resolves.toBeDefined();
+      await expect(verify(token, others)).resolves.toBeDefined();
+    }
+  });
+
+  test.each([
+    [{ signal: {} }, 'signal must be an AbortSignal, found object'],
+    [{ currentDate: 1 }, 'currentDate must be a valid Date, found number'],
+  ])('are checked each time: %o', async (wrong, message) => {
+    const verify = make();
+    for (let round = 0; round < 3; round += 1) {
+      const refused = { code: 'ERR_CONFIG', message: expect.stringContaining(message) };
+      await expect(verify(token, wrong)).rejects.toMatchObject(refused);
+      await expect(
+        verify(token, { signal: undefined, currentDate: undefined }),
+      ).resolves.toBeDefined();
+    }
+  });
+});
+
+describe('a client', () => {
+  test('keeps its own date and signal where a call has others', async () => {
+    const client = new StackAuth({ ...standIn.options, currentDate: new Date('2100-01-01') });
+    for (let round = 0; round < 3; round += 1) {
+      const { signal } = new AbortController();
+      for (const options of [{ signal }, { clockTolerance: 1 }, { clockTolerance: 1, signal }]) {
+        await expect(client.verifyJwt(token, options)).rejects.toMatchObject({ claim: 'exp' });
+      }
+      const now = { currentDate: new Date() };
+      await expect(client.verifyJwt(token, now)).resolves.toBeDefined();
+    }
+  });
+
+  test('has options per call of its own', async () => {
+    const [strict, lax] = [false, true].map(
+      (allowAnonymous) => new StackAuth({ ...standIn.options, allowAnonymous }),
+    ) as [StackAuth, StackAuth];
+    const anonymous = await standIn.mint({ type: 'anonymous' });
+    for (let round = 0; round < 3; round += 1) {
+      const same = { clockTolerance: 1 };
+      await expect(lax.verifyJwt(anonymous, same)).resolves.toBeDefined();
+      await expect(strict.verifyJwt(anonymous, same)).rejects.toMatchObject({ status: 403 });
+    }
+  });
+});
+
+test('the environment counts as it is at the call, for getUser as well', async () => {
+  standIn.users.set('5c2f6e0a-3d1b-4b7e-9a8c-0f1e2d3c4b5a', userOf());
+  const options = { projectId: standIn.projectId, baseUrl: standIn.url };
+  for (const key of ['ssk_a', standIn.secretServerKey, 'ssk_b']) {
+    vi.stubEnv('STACK_SECRET_SERVER_KEY', key);
+    vi.stubEnv('STACK_PUBLISHABLE_CLIENT_KEY', `pck_of_${key}`);
+    await getUser(token, options).catch(() => {});
+    const { headers } = standIn.requests.at(-1)!;
+    expect(headers['x-stack-secret-server-key']).toBe(key);
+    expect(headers['x-stack-publishable-client-key']).toBe(`pck_of_${key}`);
+  }
+});

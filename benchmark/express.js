@@ -65,12 +65,12 @@ async function figuresOf(issuer, tokens) {
   for (const who of CONTENDERS) {
     await load(who, [...tokens, ...tokens]);
   }
-  const times = await best(CONTENDERS, 3, (who) => load(who, shuffled([...tokens, ...tokens])));
+  const times = await best(CONTENDERS, 2, (who) => load(who, shuffled([...tokens, ...tokens])));
   const active = async ({ child }) => {
     child.send('');
     return (await once(child, 'message'))[0];
   };
-  const busy = await best(CONTENDERS, 2, async (who) => {
+  const busy = await best(CONTENDERS, 1, async (who) => {
     const news = Array.from({ length: 1_000 }, () => mint(issuer));
     const before = await active(servers[who]);
     await inFlight(CONNECTIONS_WITH_NEW, news, ask(servers[who].large));

@@ -48,7 +48,7 @@ export async function verification(issuer) {
 
   const mixed = await best(
     ['ours', 'jose', 'fast-jwt, cached', 'fast-jwt, cached by identity'],
-    4,
+    6,
     (name) => {
       const users = tokens(1_000).map((token) => Buffer.from(token));
       const requests = shuffled(users.flatMap((bytes) => Array(50).fill(bytes)));

@@ -7,7 +7,7 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
 /// The share for entries that came again. They are of use for some minutes at most, and then stay until others that came
 /// again replace them: with the 97 % of the library, many a new one had to go before it could come again.
-const HOT: f64 = 0.6;
+const HOT: f64 = 0.5;
 
 /// For `bytes` in all. `entries` is an estimate of how many that will be, and only sizes the first allocation.
 pub fn cache<K: Eq + Hash, V: Clone, W: Weighter<K, V> + Clone>(

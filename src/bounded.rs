@@ -5,8 +5,8 @@ use std::hash::Hash;
 use quick_cache::sync::{Cache, DefaultLifecycle};
 use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 
-/// The share for entries that came again. They are of use for some minutes at most, and then stay until others that came
-/// again replace them: with the 97 % of the library, many a new one had to go before it could come again.
+/// The share of entries that came again. They are of use for some minutes, and stay until others that came again take
+/// their place: with the 97 % of the library, many a new one had to go before it could come again.
 const HOT: f64 = 0.5;
 
 /// For `bytes` in all. `entries` is an estimate of how many that will be, and only sizes the first allocation.

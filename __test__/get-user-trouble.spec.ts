@@ -140,6 +140,23 @@ describe('where no keys are to be had, the API is asked all the same', () => {
     expect(await failure(getUser(await issuer.mint(), issuer.options))).toMatchObject({ code });
   });
 
+  test.each<[jwks: number, code: string, what: string, options: object]>([
+    [503, 'ERR_JWT_EXPIRED', 'expired', { expiresIn: -1 }],
+    [503, 'ERR_JWT_CLAIM_VALIDATION_FAILED', 'is of another issuer', { base: 'https://a.example' }],
+    [404, 'ERR_JWT_EXPIRED', 'expired', { expiresIn: -1 }],
+    // The token may be right, and the operator's `projectId` wrong.
+    [404, 'ERR_CONFIG', 'is of another issuer', { base: 'https://a.example' }],
+  ])(
+    'but not after %d for JWKS about one that is an %s, since it %s',
+    async (jwks, code, _, how) => {
+      const issuer = await startIssuer();
+      answer(issuer, 'jwks', status(jwks));
+      const error = await failure(getUser(await issuer.mint(how), issuer.options));
+      expect(error).toMatchObject({ code });
+      expect(issuer.userRequests).toBe(0);
+    },
+  );
+
   test('but not where keys are at hand and the token has none of them', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();
@@ -174,7 +191,8 @@ describe('where no keys are to be had, the API is asked all the same', () => {
   test('and its word counts', async () => {
     const issuer = await startIssuer();
     answer(issuer, 'jwks', status(503));
-    const error = await failure(getUser(await issuer.mint({ expiresIn: -1 }), issuer.options));
+    const lenient = { ...issuer.options, clockTolerance: 60 };
+    const error = await failure(getUser(await issuer.mint({ expiresIn: -1 }), lenient));
     expect(error).toMatchObject({
       code: 'ERR_USER_UNAUTHENTICATED',
       status: 401,

@@ -9,7 +9,6 @@ use crate::config::{Config, Options, Users};
 use crate::counts::{CacheStats, Counts};
 use crate::error::{Code, Error, Party, Result, quote};
 use crate::jwt::{UnverifiedJwt, VerifiedJwt};
-use crate::project::UserType;
 use crate::remembered::Remembered;
 use crate::token::Kid;
 use crate::users::answer::{is_about_project, require_user};
@@ -85,7 +84,7 @@ impl Client {
     pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<bool> {
         match self.recall(text, self.keys.snapshot().as_ref(), current_date)? {
             Some(_) => Ok(true),
-            None => self.open(text).map(|_| false),
+            None => self.open(text, current_date).map(|_| false),
         }
     }
 
@@ -136,16 +135,16 @@ impl Client {
         if !key_counts {
             return Ok(false);
         }
-        refuse_excluded(jwt.excluded_user_type(policy))?;
+        jwt.refuse_excluded(policy, || now_seconds(current_date))?;
         jwt.validate(policy, now_seconds(current_date))?;
         Ok(true)
     }
 
     /// Parses a token that is not remembered, and looks for its keys in the key cache.
-    pub fn open<'a>(&self, text: &'a str) -> Result<Opened<'a>> {
+    pub fn open<'a>(&self, text: &'a str, current_date: Option<f64>) -> Result<Opened<'a>> {
         let policy = &self.config.policy;
         let jwt = UnverifiedJwt::parse(text, policy)?;
-        refuse_excluded(jwt.excluded_user_type(policy))?;
+        jwt.refuse_excluded(policy, || now_seconds(current_date))?;
         let snapshot = self
             .cached_keys(jwt.kid().as_str())
             .or_else(|| self.cached_keys(self.kid_worth_fetching(&jwt)));
@@ -158,7 +157,7 @@ impl Client {
     /// The `kid` that keys may be fetched for: none, if the claims refuse the token whatever its signature and the
     /// time. Tokens of another project must not use up the fetches that the next rotation needs.
     fn kid_worth_fetching<'a>(&self, jwt: &'a UnverifiedJwt<'_>) -> Option<&'a str> {
-        match jwt.refusal(&self.config.policy) {
+        match jwt.refusal(&self.config.policy, None) {
             Some(_) => None,
             None => jwt.kid().as_str(),
         }
@@ -180,12 +179,12 @@ impl Client {
 
     /// A new token's verification, as far as it goes without waiting; `None` if the keys must be waited for.
     pub fn verify_at_once(&self, text: &str, current_date: Option<f64>) -> Result<Option<String>> {
-        let verified = self.open(text)?.verify()?;
+        let verified = self.open(text, current_date)?.verify()?;
         verified.map(|verified| self.accept(verified, current_date)).transpose()
     }
 
     pub async fn verify(&self, text: &str, call: Call) -> Result<String> {
-        let Opened { jwt, snapshot } = self.open(text)?;
+        let Opened { jwt, snapshot } = self.open(text, call.current_date)?;
         let snapshot = if let Some(snapshot) = snapshot {
             snapshot
         } else {
@@ -229,6 +228,9 @@ impl Client {
             }
             verified => verified.err(),
         };
+        if let Some(unverified) = &unverified {
+            self.refuse_by_claims(token, call.current_date, unverified)?;
+        }
         let max_age = self.config.user_max_age;
         let sharing = match &unverified {
             _ if max_age.is_zero() => Sharing::None,
@@ -249,6 +251,25 @@ impl Client {
                 require_user(&user, token).map_err(|error| error.asked_at(&users.url))?;
                 Ok(user)
             }
+        }
+    }
+
+    /// Refuses a token that no signature could make good: it must not cost a request. Where the issuer does not know the
+    /// project, it may be that of the token which is right, and only the time is the caller's fault.
+    fn refuse_by_claims(
+        &self,
+        token: &str,
+        current_date: Option<f64>,
+        unverified: &Error,
+    ) -> Result<()> {
+        let policy = &self.config.policy;
+        let jwt = UnverifiedJwt::parse(token, policy)?;
+        match jwt.refusal(policy, Some(now_seconds(current_date))) {
+            None => Ok(()),
+            Some(error) if unverified.code == Code::Config && error.code != Code::JwtExpired => {
+                Err(unverified.clone())
+            }
+            Some(error) => Err(error),
         }
     }
 
@@ -276,7 +297,7 @@ impl Client {
             Kid::NotString => "found a kid in the header that is no string".into(),
         };
         // Where the caller is not at fault, `projectId` mostly is wrong, which the claims show.
-        let refusal = jwt.refusal(&self.config.policy);
+        let refusal = jwt.refusal(&self.config.policy, None);
         let besides = refusal.map(|error| format!("; besides, {}", error.message));
         Err(Error::new(
             Code::JwksNoMatchingKey,
@@ -294,12 +315,6 @@ impl Client {
     async fn wait_for_keys(&self, kid: Option<&str>, deadline: Millis) -> Result<Arc<Snapshot>> {
         self.keys.get(kid, self.config.limits, deadline, self.config.timeout).await
     }
-}
-
-fn refuse_excluded(excluded: Option<UserType>) -> Result<()> {
-    let Some(user_type) = excluded else { return Ok(()) };
-    let message = format!("the options do not allow users of type {}", user_type.name());
-    Err(Error::new(Code::UserTypeNotAllowed, message))
 }
 
 /// Whole seconds, as jose has them.

@@ -38,9 +38,10 @@ export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Prom
  * answer passed through.
  *
  * A token that {@link verifyJwt} would refuse is refused without a request. Only if there are no usable keys, and
- * none can be fetched, is one whose claims are good sent unverified, for the API to judge; an answer whose `id` is not the token's `sub` is
- * then an `ERR_API_UNAVAILABLE`: it may be a proxy's page. On 429, 5xx and connection errors there are up to two more
- * tries within `timeout`, honouring `Retry-After`; one that is longer than the time left ends the call at once.
+ * none can be fetched, is one whose claims are good sent unverified, for the API to judge; an answer whose `id` is not
+ * the token's `sub` is then an `ERR_API_UNAVAILABLE`: it may be a proxy's page. On 429, 5xx and connection errors there
+ * are up to two more tries within `timeout`, honouring `Retry-After`; one that is longer than the time left ends the
+ * call at once.
  *
  * A rejection is always a {@link StackAuthError}, or an `AbortError` if `signal` was aborted:
  * - status 401: the codes of {@link verifyJwt}, and `ERR_USER_UNAUTHENTICATED` if the API says that

@@ -10,8 +10,10 @@ const { Recent } = require('./lib/recent.js');
 
 /** @param {Array<[string, unknown]>} entries */
 const read = (entries) => bind(readOptions(entries));
-const ofVerifyJwt = new Recent(['projectId', 'baseUrl'], read);
-const ofGetUser = new Recent(Object.keys(ENVIRONMENT), read);
+/** For servers with many tenants. */
+const MAX_PROJECTS = 4_096;
+const ofVerifyJwt = new Recent(MAX_PROJECTS, ['projectId', 'baseUrl'], read);
+const ofGetUser = new Recent(MAX_PROJECTS, Object.keys(ENVIRONMENT), read);
 
 /**
  * See index.d.ts, as for everything here.

@@ -137,7 +137,28 @@ describe.each<[string, () => (accessToken: string, options?: object) => Promise<
 });
 
 describe('a client', () => {
-  test('keeps its own date and signal where a call has others', async () => {
+  test('keeps its own signal where a call has options', async () => {
+    const client = new StackAuth({ ...standIn.options, signal: AbortSignal.abort() });
+    for (const options of [{ clockTolerance: 1 }, { currentDate: new Date() }]) {
+      for (let round = 0; round < 3; round += 1) {
+        await expect(client.verifyJwt(token, options)).rejects.toMatchObject({
+          name: 'AbortError',
+        });
+      }
+    }
+  });
+
+  test('counts the calls that have a signal of their own', async () => {
+    const client = new StackAuth({ ...standIn.options, timeout: 4_321 });
+    for (let n = 0; n < 4_200; n += 1) {
+      new StackAuth({ projectId: `other-${n}` });
+    }
+    const { signal } = new AbortController();
+    await client.verifyJwt('nonsense', { signal }).catch(() => {});
+    expect(client.stats().rejections).toEqual({ ERR_JWS_INVALID: 1 });
+  });
+
+  test('keeps its own date where a call has a signal', async () => {
     const client = new StackAuth({ ...standIn.options, currentDate: new Date('2100-01-01') });
     for (let round = 0; round < 3; round += 1) {
       const { signal } = new AbortController();
@@ -165,12 +186,17 @@ describe('a client', () => {
 test('the environment counts as it is at the call, for getUser as well', async () => {
   standIn.users.set('5c2f6e0a-3d1b-4b7e-9a8c-0f1e2d3c4b5a', userOf());
   const options = { projectId: standIn.projectId, baseUrl: standIn.url };
-  for (const key of ['ssk_a', standIn.secretServerKey, 'ssk_b']) {
-    vi.stubEnv('STACK_SECRET_SERVER_KEY', key);
-    vi.stubEnv('STACK_PUBLISHABLE_CLIENT_KEY', `pck_of_${key}`);
+  const keys = [
+    ['ssk_a', 'pck_a'],
+    [standIn.secretServerKey, 'pck_a'],
+    [standIn.secretServerKey, 'pck_b'],
+  ] as const;
+  for (const [secret, publishable] of keys) {
+    vi.stubEnv('STACK_SECRET_SERVER_KEY', secret);
+    vi.stubEnv('STACK_PUBLISHABLE_CLIENT_KEY', publishable);
     await getUser(token, options).catch(() => {});
     const { headers } = standIn.requests.at(-1)!;
-    expect(headers['x-stack-secret-server-key']).toBe(key);
-    expect(headers['x-stack-publishable-client-key']).toBe(`pck_of_${key}`);
+    expect(headers['x-stack-secret-server-key']).toBe(secret);
+    expect(headers['x-stack-publishable-client-key']).toBe(publishable);
   }
 });

@@ -106,7 +106,7 @@ function endTurn() {
   callbacksInPlace = 0;
 }
 
-/** In chunks of equal size, and as many for each idle thread: if one had more, the other would wait for it. */
+/** In chunks of equal size, and as many for each idle thread: if one had more, the others would wait for it. */
 function sendAll() {
   if (waiting.length < CHUNK && chunksUnderWay >= ENOUGH_CHUNKS) {
     return;

@@ -5,7 +5,7 @@ const { entriesOf, fromEnvironment, isObject, isPlain, readOptions } = require('
 /** @import { Bound } from './calls.js' */
 
 /**
- * Options that were read before, without those of a single call.
+ * Options that were read before, except `currentDate` and `signal`.
  *
  * @typedef {object} Read
  * @property {string[]} names of the object's own members
@@ -15,7 +15,6 @@ const { entriesOf, fromEnvironment, isObject, isPlain, readOptions } = require('
  * @property {Bound} bound
  */
 
-const MAX_PROJECTS = 4_096;
 const MAX_OF_A_PROJECT = 4;
 const NONE = Object.freeze({});
 /** In `for…in`, V8 optimises calls of this one, and not of `Object.hasOwn`. */
@@ -30,16 +29,20 @@ class Recent {
   #known = new Map();
   /** Looked at first, for most servers have one project. @type {Read | undefined} */
   #last;
+  /** @type {number} */
+  #maxProjects;
   /** @type {string[]} */
   #fromEnvironment;
   /** @type {(entries: Array<[string, unknown]>) => Bound} */
   #read;
 
   /**
+   * @param {number} maxProjects
    * @param {string[]} environment the options that come from there if they are left out, and matter
    * @param {(entries: Array<[string, unknown]>) => Bound} read
    */
-  constructor(environment, read) {
+  constructor(maxProjects, environment, read) {
+    this.#maxProjects = maxProjects;
     this.#fromEnvironment = environment;
     this.#read = read;
   }
@@ -57,11 +60,12 @@ class Recent {
     const ofCall = entries.filter(([name]) => isOfCall(name));
     const lasting = entries.filter(([name]) => !isOfCall(name));
     const bound = this.#read(lasting);
+    const ofThisCall = ofCall.length > 0 ? forCall(bound, ofCall) : bound;
     // An object among the values could change unnoticed.
     if (lasting.every(([, value]) => Object(value) !== value)) {
       this.#remember(lasting, bound);
     }
-    return ofCall.length > 0 ? forCall(bound, ofCall) : bound;
+    return ofThisCall;
   }
 
   /**
@@ -102,8 +106,8 @@ class Recent {
     const given = new Map(entries);
     const missing = this.#fromEnvironment.filter((option) => given.get(option) === undefined);
     const project = given.get('projectId');
-    const others = known.get(project) ?? [];
-    if (others.length === 0 && known.size >= MAX_PROJECTS) {
+    const others = known.get(project);
+    if (!others && known.size >= this.#maxProjects) {
       known.delete(known.keys().next().value);
     }
     /** @type {Read} */
@@ -113,7 +117,7 @@ class Recent {
       environment: missing.map((option) => [option, fromEnvironment(option)]),
       bound,
     };
-    known.set(project, [read, ...others].slice(0, MAX_OF_A_PROJECT));
+    known.set(project, [read, ...(others ?? [])].slice(0, MAX_OF_A_PROJECT));
   }
 }
 
@@ -133,11 +137,11 @@ function boundIfSame({ names, values, environment, bound }, options) {
     if (!hasOwn.call(options, name)) {
       return undefined;
     }
-    if (isOfCall(name)) {
+    if (name === names[at] && options[name] === values[at]) {
+      at += 1;
+    } else if (isOfCall(name)) {
       ofCall ??= [];
       ofCall.push([name, options[name]]);
-    } else if (name === names[at] && options[name] === values[at]) {
-      at += 1;
     } else {
       return undefined;
     }
@@ -153,7 +157,7 @@ function boundIfSame({ names, values, environment, bound }, options) {
 }
 
 /**
- * These differ from call to call, and make no difference to the native client.
+ * Whether an option may be another at each call. It makes no difference to the native client.
  *
  * @param {string} name
  */

@@ -96,6 +96,8 @@ export interface Failure {
   /** JSON. */
   details?: string
   cause?: string
+  /** Seconds. */
+  retryAfter?: number
 }
 
 /** A fetch of keys that has ended; `failure` says that it brought none. */

@@ -708,8 +708,8 @@ export class StackAuthError extends Error {
    *
    * - 400, 401, 403: `WWW-Authenticate: Bearer` with `error` and `error_description` (RFC 6750 section 3),
    *   but with `realm="stack-auth"` alone for `ERR_TOKEN_MISSING`. The description is a fixed text for each code.
-   * - 503: `Retry-After` (RFC 9110 section 10.2.3): 5 seconds; with `ERR_JWKS_…`, the Express middleware gives the
-   *   time until the next fetch
+   * - 503: `Retry-After` (RFC 9110 section 10.2.3): what Stack Auth's API asked for, or else 5 seconds; with
+   *   `ERR_JWKS_…`, the Express middleware gives the time until the next fetch
    * - 500: none
    */
   readonly headers: Readonly<Record<string, string>>;

@@ -12,11 +12,18 @@ class StackAuthError extends Error {
    */
   constructor(failure, site) {
     // Without a prototype, for a polluted one may have members of these names.
-    const { message, details, cause, ...members } = Object.assign(Object.create(null), failure);
+    const { message, details, cause, retryAfter, ...members } = Object.assign(
+      Object.create(null),
+      failure,
+    );
     super(message, cause === undefined ? undefined : { cause: stackless(cause) });
     Object.assign(this, members);
     if (details !== undefined) {
       this.details = JSON.parse(details);
+    }
+    if (retryAfter !== undefined) {
+      const value = responseHeaders(/** @type {any} */ (this), retryAfter);
+      Object.defineProperty(this, 'headers', { value, configurable: true, writable: true });
     }
     if (site) {
       useStackOf(this, site);

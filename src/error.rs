@@ -123,6 +123,8 @@ pub struct Context {
     pub details: Option<String>,
     /// The message of the underlying library.
     pub cause: Option<String>,
+    /// For how many seconds the service asked to be left alone.
+    pub retry_after: Option<u32>,
 }
 
 pub type Result<T> = std::result::Result<T, Error>;

@@ -24,6 +24,8 @@ pub struct Failure {
     /// JSON.
     pub details: Option<String>,
     pub cause: Option<String>,
+    /// Seconds.
+    pub retry_after: Option<u32>,
 }
 
 #[napi(object, object_from_js = false)]
@@ -82,6 +84,7 @@ pub fn failure(error: Error) -> Failure {
         stack_code: error.context.stack_code,
         details: error.context.details,
         cause: error.context.cause,
+        retry_after: error.context.retry_after,
     }
 }
 

@@ -28,7 +28,8 @@ pub async fn ask(users: &Users, token: &str, deadline: Deadline) -> Result<Strin
     let headers = headers(users, token)?;
     let mut tries = 1;
     loop {
-        let Failure { error, retry_after } = match exchange(users, token, headers.clone()).await {
+        let Failure { mut error, retry_after } = match exchange(users, token, headers.clone()).await
+        {
             Ok(user) => return Ok(user),
             Err(failure) => failure,
         };
@@ -37,6 +38,7 @@ pub async fn ask(users: &Users, token: &str, deadline: Deadline) -> Result<Strin
         let soon = (FIRST_PAUSE * tries).mul_f64(1.0 - fastrand::f64() / 2.0);
         let pause = retry_after.saturating_add(soon);
         if tries == MAX_TRIES || pause >= deadline.left() {
+            error.context.retry_after = whole_seconds(retry_after);
             return Err(error);
         }
         tries += 1;
@@ -123,6 +125,12 @@ fn failed(fault: Fault, url: &str) -> Failure {
     }
 }
 
+/// `None` if it is no time at all.
+fn whole_seconds(duration: Duration) -> Option<u32> {
+    let seconds = duration.as_millis().div_ceil(1_000);
+    (seconds > 0).then(|| u32::try_from(seconds).unwrap_or(u32::MAX))
+}
+
 /// RFC 9110 section 10.2.3: seconds, or a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let value = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
@@ -148,5 +156,11 @@ mod tests {
         assert_eq!(read("99999999999999999999999"), Some(Duration::from_secs(u64::MAX)));
         assert_eq!(read("soon"), None);
         assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+    #[test]
+    fn callers_are_told_whole_seconds() {
+        let told = |millis| whole_seconds(Duration::from_millis(millis));
+        assert_eq!((told(0), told(1), told(1_001)), (None, Some(1), Some(2)));
+        assert_eq!(whole_seconds(Duration::from_secs(u64::MAX)), Some(u32::MAX));
     }
 }

@@ -279,9 +279,9 @@ export interface VerifyJwtOptions {
 
   /**
    * A key set to start from, as {@link StackAuth.exportKeys} returned it (jose's exported cache has
-   * the same form). Its age is that of its `uat`, by the system's clock. A set older than the keys at hand is
-   * ignored, and one as old as keys that were fetched. So is one from the future, unless there are no keys yet: then it
-   * counts as fetched now.
+   * the same form). It is for all clients of this process with the same address. Its age is that of its `uat`, by the
+   * system's clock. A set older than the keys at hand is ignored, one as old as keys that were fetched, and one without a
+   * usable key. So is one from the future, unless there are no keys yet: then it counts as fetched now.
    */
   keys?: ExportedKeys | undefined;
 

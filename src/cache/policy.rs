@@ -176,9 +176,7 @@ impl State {
         }
         self.failures = Failures::default();
         // Keys that were imported while the answer was on its way.
-        let is_newer = |known: &Arc<Snapshot>| {
-            known.fetched_at > snapshot.fetched_at && !known.keys.is_empty()
-        };
+        let is_newer = |known: &Arc<Snapshot>| known.fetched_at > snapshot.fetched_at;
         if !self.snapshot.as_ref().is_some_and(is_newer) {
             self.snapshot = Some(snapshot);
         }
@@ -203,7 +201,7 @@ impl State {
         };
     }
 
-    /// Imported keys; a set that is older than the present one changes nothing. By the wall clock, for only that is the
+    /// Imported keys; a set without any, or older than the present one, changes nothing. By the wall clock, for only that is the
     /// same in another process. Specs hand over several within a millisecond, of which the last counts.
     pub fn on_import(&mut self, snapshot: Arc<Snapshot>) {
         let replaces = |known: &Arc<Snapshot>| {
@@ -211,7 +209,7 @@ impl State {
             known.unix_fetched_at < snapshot.unix_fetched_at
                 || is_as_old && known.is_imported && known.json != snapshot.json
         };
-        if self.snapshot.as_ref().is_none_or(replaces) {
+        if !snapshot.keys.is_empty() && self.snapshot.as_ref().is_none_or(replaces) {
             self.snapshot = Some(snapshot);
         }
     }

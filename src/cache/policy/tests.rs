@@ -286,10 +286,16 @@ fn what_was_imported_while_an_older_set_was_on_its_way_stays() {
         let current = state.snapshot.as_ref().unwrap();
         assert!(current.keys.has_kid(expected), "imported at {imported_at}");
     }
-    let mut state = warm(&["x"]);
+}
+
+#[test]
+fn a_set_without_keys_is_not_imported() {
+    let mut state = State::default();
     state.on_import(snapshot(&[], 6));
-    state.on_answer(snapshot(&["a"], 5), None, 7);
-    assert!(state.snapshot.as_ref().unwrap().keys.has_kid("a"), "an empty set replaces none");
+    assert!(state.snapshot.is_none());
+    let mut state = warm(&["a"]);
+    state.on_import(snapshot(&[], 6));
+    assert!(state.snapshot.unwrap().keys.has_kid("a"));
 }
 
 #[test]

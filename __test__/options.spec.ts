@@ -250,6 +250,15 @@ describe('a client', () => {
     await expect(client.verifyJwt(token, slip)).rejects.toMatchObject({ code: 'ERR_CONFIG' });
   });
 
+  test.each([null, false, 0, '', []])('takes no %o in place of options per call', async (wrong) => {
+    const client = new StackAuth(standIn.options);
+    const message = expect.stringContaining('options must be a plain object');
+    for (const method of ['verifyJwt', 'getUser'] as const) {
+      const made = client[method](token, wrong as object);
+      await expect(made).rejects.toMatchObject({ code: 'ERR_CONFIG', message });
+    }
+  });
+
   test('takes options per call for that call alone, not for others that have some', async () => {
     const anonymous = await standIn.mint({ type: 'anonymous' });
     const client = new StackAuth(standIn.options);

@@ -65,6 +65,7 @@ describe('a StackAuthError', () => {
       ofGetUserAtOnce: () => getUser('nonsense', standIn.options),
       ofGetUser: () => getUser(token, { ...unreachable, timeout: 300 }),
       ofAMethod: () => client.verifyJwt(token),
+      ofGetUserOfAClient: () => client.getUser('nonsense'),
       ofWarmUp: () => client.warmUp(),
     };
     for (const [name, call] of Object.entries(calls)) {
@@ -72,7 +73,12 @@ describe('a StackAuthError', () => {
       expect(stack, name).toContain('theCallerOfThis');
       expect(stack, name).toContain('errors.spec.ts');
     }
-    for (const call of [calls.atOnce, calls.afterAWait, calls.ofGetUserAtOnce]) {
+    for (const call of [
+      calls.atOnce,
+      calls.afterAWait,
+      calls.ofGetUserAtOnce,
+      calls.ofGetUserOfAClient,
+    ]) {
       const { stack } = await theCallerOfThis(call);
       expect(stack.split('\n')[1]).toContain('errors.spec.ts');
     }

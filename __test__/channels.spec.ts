@@ -1,7 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { expect, onTestFinished, test } from 'vitest';
+import { expect, onTestFinished, test, vi } from 'vitest';
 
 import { getUser, StackAuth, StackAuthError, type VerifyMessage, verifyJwt } from '../index.js';
 import {
@@ -180,6 +180,17 @@ test('each call is told of: function and method, alone and among many, good and 
   await client.verifyJwt(good, { signal: AbortSignal.abort() }).catch(() => {});
   expect(since(11)).toMatchObject([{ code: 'ABORT_ERR', error: { name: 'AbortError' } }]);
   expectDurations(since(0), start);
+});
+
+test('a call is told of by its own project, though the environment has another', async () => {
+  vi.stubEnv('HEXCLAVE_PROJECT_ID', 'another');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const issuer = await startIssuer();
+  const all = listen<VerifyMessage>('stack-auth-native:verify');
+  const perCall = { currentDate: new Date() };
+  await verifyJwt(await issuer.mint(), { ...issuer.options, ...perCall });
+  await new StackAuth(issuer.options).verifyJwt(await issuer.mint(), perCall);
+  expect(all.map(({ projectId }) => projectId)).toEqual([issuer.projectId, issuer.projectId]);
 });
 
 test.each(['function', 'method'])(

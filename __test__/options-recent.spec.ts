@@ -1,6 +1,6 @@
 // Options that were read before need not be read again: each call still gets its own.
 
-import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, onTestFinished, test, vi } from 'vitest';
 import { getUser, StackAuth, verifyJwt } from '../index.js';
 import { refusalsOf } from './support/refusals.ts';
 import { StandIn, userOf } from './support/stand-in.js';
@@ -31,6 +31,52 @@ describe('options that were read before', () => {
     for (const other of [[], () => {}]) {
       await refuses(Object.assign(other, options), 'options must be a plain object');
     }
+  });
+
+  test('count by their types, too, where values of another would be equal', async () => {
+    const options = { ...standIn.options, clockTolerance: 5, allowAnonymous: true };
+    await verifyJwt(token, options);
+    for (const [name, other] of [
+      ['clockTolerance', '5'],
+      ['allowAnonymous', 1],
+      ['projectId', [standIn.projectId]],
+    ] as const) {
+      await refuses({ ...options, [name]: other }, `${name} must be`);
+    }
+  });
+
+  test('are not read again, whatever a call has of its own, and whichever came last', async () => {
+    const client = new StackAuth(standIn.options);
+    const { signal } = new AbortController();
+    const ways = [
+      ...[4_001, 4_002].map((timeout) => ({ ...standIn.options, timeout })),
+      { ...standIn.options, timeout: 4_003, currentDate: new Date() },
+      { ...standIn.options, timeout: 4_003, signal },
+    ];
+    const all = async () => {
+      for (const options of ways) {
+        await verifyJwt(token, options);
+        await getUser(token, options).catch(() => {});
+        await client.verifyJwt(token, options);
+      }
+    };
+    await all();
+    const entries = vi.spyOn(Object, 'entries');
+    onTestFinished(() => entries.mockRestore());
+    await all();
+    await all();
+    expect(entries.mock.calls.filter(([options]) => ways.includes(options as any))).toEqual([]);
+  });
+
+  test('are not read again where they are left out, and the environment is the same', async () => {
+    vi.stubEnv('STACK_PROJECT_ID', standIn.projectId);
+    vi.stubEnv('STACK_API_URL', standIn.url);
+    await verifyJwt(token);
+    const stringify = vi.spyOn(JSON, 'stringify');
+    onTestFinished(() => stringify.mockRestore());
+    await verifyJwt(token);
+    await verifyJwt(token, {});
+    expect(stringify).not.toHaveBeenCalled();
   });
 
   test('are those of the call, even if reading them verifies by others', async () => {

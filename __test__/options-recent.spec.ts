@@ -245,4 +245,15 @@ test('the environment counts as it is at the call, for getUser as well', async (
     expect(headers['x-stack-secret-server-key']).toBe(secret);
     expect(headers['x-stack-publishable-client-key']).toBe(publishable);
   }
+  for (const [variable, wrong, option] of [
+    ['STACK_API_URL', 'nonsense', 'baseUrl'],
+    ['STACK_PROJECT_ID', 'a/b', 'projectId'],
+  ] as const) {
+    vi.stubEnv(variable, { baseUrl: standIn.url, projectId: standIn.projectId }[option]);
+    const others = { ...standIn.options, [option]: undefined };
+    await getUser(token, others);
+    vi.stubEnv(variable, wrong);
+    await expect(getUser(token, others)).rejects.toMatchObject({ code: 'ERR_CONFIG' });
+    vi.unstubAllEnvs();
+  }
 });

@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
@@ -8,6 +9,12 @@ import { answerKeys, hang, startIssuer, status, times, USER_ID } from './support
 import { newSigner, sign } from './support/tokens.js';
 
 const { Batch } = createRequire(import.meta.url)('../binding.js');
+
+function listenToVerify() {
+  const listener = () => {};
+  subscribe('stack-auth-native:verify', listener);
+  onTestFinished(() => void unsubscribe('stack-auth-native:verify', listener));
+}
 
 describe('many calls at once', () => {
   test('each get the answer about their own token', async () => {
@@ -33,29 +40,35 @@ describe('many calls at once', () => {
     }
   });
 
-  test('each get the error of their own token', async () => {
-    const issuer = await startIssuer();
-    const client = new StackAuth({ ...issuer.options, tokenCacheBytes: 0 });
-    await client.warmUp();
-    const good = await issuer.mint();
-    const kinds = [
-      [good, undefined],
-      [await issuer.mint({ expiresIn: -60 }), 'ERR_JWT_EXPIRED'],
-      [good.replace(/.{6}$/, 'AAAAAA'), 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED'],
-      [await issuer.mint({ type: 'anonymous' }), 'ERR_USER_TYPE_NOT_ALLOWED'],
-      ['nonsense', 'ERR_JWS_INVALID'],
-    ] as const;
-    const calls = times(100, (n) => kinds[n % kinds.length]!);
-    const codes = await Promise.all(
-      calls.map(([token]) =>
-        client.verifyJwt(token).then(
-          () => undefined,
-          ({ code }) => code,
+  test.each([false, true])(
+    'each get the error of their own token (listened to: %s)',
+    async (heard) => {
+      if (heard) {
+        listenToVerify();
+      }
+      const issuer = await startIssuer();
+      const client = new StackAuth({ ...issuer.options, tokenCacheBytes: 0 });
+      await client.warmUp();
+      const good = await issuer.mint();
+      const kinds = [
+        [good, undefined],
+        [await issuer.mint({ expiresIn: -60 }), 'ERR_JWT_EXPIRED'],
+        [good.replace(/.{6}$/, 'AAAAAA'), 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED'],
+        [await issuer.mint({ type: 'anonymous' }), 'ERR_USER_TYPE_NOT_ALLOWED'],
+        ['nonsense', 'ERR_JWS_INVALID'],
+      ] as const;
+      const calls = times(100, (n) => kinds[n % kinds.length]!);
+      const codes = await Promise.all(
+        calls.map(([token]) =>
+          client.verifyJwt(token).then(
+            () => undefined,
+            ({ code }) => code,
+          ),
         ),
-      ),
-    );
-    expect(codes).toEqual(calls.map(([, code]) => code));
-  });
+      );
+      expect(codes).toEqual(calls.map(([, code]) => code));
+    },
+  );
 
   test('are checked on other threads, but for the first few requests of a turn', async () => {
     const issuer = await startIssuer();
@@ -169,18 +182,28 @@ describe('many calls at once', () => {
     expect(stack).toContain('theCallerOfThis');
   });
 
-  test('have such errors where they wait for keys in vain, too', async () => {
-    const [warm, cold] = [await startIssuer(), await startIssuer()];
-    const tokens = [await warm.mint(), await cold.mint()] as const;
-    await new StackAuth(warm.options).warmUp();
-    answerKeys(cold, status(503));
-    async function theCallerOfThis() {
-      await Promise.all([verifyJwt(tokens[0], warm.options), verifyJwt(tokens[1], cold.options)]);
-    }
-    const error = await theCallerOfThis().catch((error) => error);
-    expect(error.code).toBe('ERR_JWKS_FETCH_FAILED');
-    expect(error.stack).toContain('theCallerOfThis');
-  });
+  test.each(['the function', 'a method', 'one that is listened to'])(
+    'have such errors where they wait for keys in vain, too: %s',
+    async (way) => {
+      const [warm, cold] = [await startIssuer(), await startIssuer()];
+      const tokens = [await warm.mint(), await cold.mint()] as const;
+      await new StackAuth(warm.options).warmUp();
+      answerKeys(cold, status(503));
+      if (way.endsWith('listened to')) {
+        listenToVerify();
+      }
+      const verify = (token: string, { options }: typeof cold) =>
+        way === 'the function'
+          ? verifyJwt(token, options)
+          : new StackAuth(options).verifyJwt(token);
+      async function theCallerOfThis() {
+        await Promise.all([verify(tokens[0], warm), verify(tokens[1], cold)]);
+      }
+      const error = await theCallerOfThis().catch((error) => error);
+      expect(error.code).toBe('ERR_JWKS_FETCH_FAILED');
+      expect(error.stack).toContain('theCallerOfThis');
+    },
+  );
 
   test('can be aborted one by one', async () => {
     const issuer = await startIssuer();

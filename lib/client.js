@@ -110,14 +110,16 @@ const { verifyJwt } = StackAuth.prototype;
  * @param {unknown} accessToken
  */
 function publishedVerification(bound, caller, accessToken) {
+  const call = async () => {
+    const verified = verify(bound, caller, accessToken);
+    const pending = Pending.outcomeOf(verified);
+    // After the wait, this function is on the stack in place of the caller.
+    return pending ? conclude(bound, call, accessToken, await pending) : verified;
+  };
   return channels.published(
     'verifyJwt',
     bound,
-    async () => {
-      const verified = verify(bound, caller, accessToken);
-      const pending = Pending.outcomeOf(verified);
-      return pending ? conclude(bound, caller, accessToken, await pending) : verified;
-    },
+    call,
     (/** @type {any} */ { payload }) => payload.sub,
   );
 }

@@ -59,3 +59,10 @@ test.each([
     setImmediate(() => console.log(typeof verified.payload.sub));`;
   expect(await outputOf(program, before)).toBe('string');
 });
+
+test('a process goes on where there is no global `setImmediate`, as in jsdom', async () => {
+  const program = `
+    const verified = await client.verifyJwt(token);
+    setTimeout(() => console.log(typeof verified.payload.sub), 5);`;
+  expect(await outputOf(program, 'delete globalThis.setImmediate;')).toBe('string');
+});

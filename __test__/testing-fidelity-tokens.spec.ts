@@ -148,6 +148,9 @@ describe('a key set', () => {
     expect(response.status).toBe(theirs.statusCode);
     expect([response.headers.get('content-type')]).toEqual(theirs.getHeaders()['Content-Type']);
     expect(new Uint8Array(await response.arrayBuffer())).toEqual(theirs.getBody());
+    // The query is judged before anything else.
+    const wrong = await get('/api/v1/projects/another/.well-known/jwks.json?more=x');
+    expect(wrong.headers.get('x-stack-known-error')).toBe('SCHEMA_ERROR');
   });
 
   test.each([

@@ -48,6 +48,11 @@ describe('a refusal of users/me', () => {
       () => new K.ProjectKeyWithoutAccessType(),
     ],
     [
+      'a publishable key alone',
+      () => ({ 'publishable-client-key': 'k' }),
+      () => new K.ProjectKeyWithoutAccessType(),
+    ],
+    [
       'an access type of its own',
       () => ({ ...usual(), 'access-type': 'own' }),
       () => new K.InvalidAccessType('own'),
@@ -112,6 +117,21 @@ describe('a refusal of users/me', () => {
       () => new K.UnparsableAccessToken(),
     ],
     [
+      'a token that expires at no number',
+      () => ({ ...usual(), 'access-token': tokenOf('regular', { claims: { exp: 'soon' } }) }),
+      () => new K.UnparsableAccessToken(),
+    ],
+    [
+      'a token that is nonsense, before the wrong key',
+      () => ({ ...usual(), 'access-token': 'nonsense', 'secret-server-key': 'ssk_wrong' }),
+      () => new K.UnparsableAccessToken(),
+    ],
+    [
+      'a wrong key, before another branch',
+      () => ({ ...usual(), 'secret-server-key': 'ssk_wrong', 'branch-id': 'side' }),
+      () => new K.InvalidSecretServerKey(pid()),
+    ],
+    [
       'an anonymous user’s token',
       () => ({
         ...usual(),
@@ -172,14 +192,16 @@ describe('a refusal of users/me', () => {
     }
   });
 
-  test('for an expired token has Stack Auth’s bytes, with and without its session', async () => {
-    for (const claims of [{}, { refresh_token_id: undefined }]) {
-      const { user, accessToken } = stack.signIn({ expiresIn: -5, claims });
-      const { exp, refresh_token_id } = JSON.parse(textOf(accessToken.split('.')[1]));
+  test('for an expired token has Stack Auth’s bytes, with and without its session and user', async () => {
+    for (const claims of [{}, { refresh_token_id: undefined }, { sub: undefined }]) {
+      const { accessToken } = stack.signIn({ expiresIn: -5, claims });
+      const { exp, sub, refresh_token_id } = JSON.parse(textOf(accessToken.split('.')[1]));
       const expiredAt = new Date(exp * 1_000);
-      const response = await send({ ...usual(), 'access-token': accessToken }, 'stack');
+      // Whatever project is asked for.
+      const headers = { ...usual(), 'project-id': other, 'access-token': accessToken };
+      const response = await send(headers, 'stack');
       seen.add(response.headers.get('x-stack-known-error'));
-      const known = new K.AccessTokenExpired(expiredAt, pid(), user.id, refresh_token_id);
+      const known = new K.AccessTokenExpired(expiredAt, pid(), sub, refresh_token_id);
       await expectKnown(response, known);
     }
   });
@@ -215,7 +237,7 @@ describe('a refusal of users/me', () => {
   });
 
   test('comes as a 200 where the SDK asks for that', async () => {
-    const response = await get('/api/v1/users/me', { 'x-stack-override-error-status': 'true' });
+    const response = await get('/api/v1/users/me', { 'x-stack-override-error-status': 'yes' });
     expect(response.status).toBe(200);
     expect(response.headers.get('x-stack-actual-status')).toBe('400');
     expect(response.headers.get('x-stack-known-error')).toBe('ACCESS_TYPE_REQUIRED');

@@ -163,6 +163,60 @@ describe('signing in', () => {
     expect(await getUser(accessToken, stack.options)).toHaveProperty('logins', 1);
   });
 
+  test('refuses claims that are no JSON before it changes anything', async () => {
+    const stack = await start();
+    const { user } = stack.signIn({ displayName: 'Ada' });
+    const claims = { more: 1n } as object;
+    expect(() => stack.signIn({ user, displayName: 'Bob', claims })).toThrow(TypeError);
+    expect(user.display_name).toBe('Ada');
+  });
+
+  test('lets fields win, over what it sets itself as well', async () => {
+    const stack = await start();
+    const { user } = stack.signIn({ fields: { last_active_at_millis: 5 } });
+    expect(user.last_active_at_millis).toBe(5);
+  });
+
+  test.each(TYPES)('gives a %s user what such a user has', async (type) => {
+    const stack = await start();
+    stack.clock = new Date(1_001);
+    const { user } = stack.signIn({ type });
+    const hasAccount = type !== 'anonymous';
+    expect(user).toEqual({
+      id: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      primary_email: hasAccount ? `user-${user.id.slice(0, 8)}@example.com` : null,
+      primary_email_verified: type === 'regular',
+      primary_email_auth_enabled: hasAccount,
+      auth_with_email: hasAccount,
+      has_password: hasAccount,
+      otp_auth_enabled: false,
+      passkey_auth_enabled: false,
+      requires_totp_mfa: false,
+      is_anonymous: !hasAccount,
+      is_restricted: type !== 'regular',
+      restricted_reason: {
+        regular: null,
+        restricted: { type: 'email_not_verified' },
+        anonymous: { type: 'anonymous' },
+      }[type],
+      restricted_by_admin: false,
+      restricted_by_admin_reason: null,
+      restricted_by_admin_private_details: null,
+      display_name: null,
+      profile_image_url: null,
+      signed_up_at_millis: 1_001,
+      last_active_at_millis: 1_001,
+      client_metadata: null,
+      client_read_only_metadata: null,
+      server_metadata: null,
+      country_code: null,
+      risk_scores: { sign_up: { bot: 0, free_trial_abuse: 0 } },
+      oauth_providers: [],
+      selected_team_id: null,
+      selected_team: null,
+    });
+  });
+
   test('of a restricted user can be the work of an administrator', async () => {
     const stack = await start();
     const reason = { type: 'restricted_by_administrator' };

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { runInNewContext } from 'node:vm';
 
 import { describe, expect, onTestFinished, test, vi } from 'vitest';
 
@@ -54,10 +55,16 @@ describe('the clock', () => {
 
   test('stands still once it is set, and cannot be moved by what it returned', async () => {
     const stack = await start();
-    stack.clock = new Date(1_000);
+    stack.clock = new Date(1_001);
     stack.clock.setTime(5_000);
     await sleep(5);
-    expect(stack.clock).toEqual(new Date(1_000));
+    expect(stack.clock).toEqual(new Date(1_001));
+  });
+
+  test('takes a date of another realm, as a runner may have', async () => {
+    const stack = await start();
+    stack.clock = runInNewContext('new Date(1_001)');
+    expect(stack.clock).toEqual(new Date(1_001));
   });
 
   test('is the fake one, if there is one', async () => {

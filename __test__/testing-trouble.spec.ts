@@ -112,6 +112,18 @@ describe('an outage', () => {
     await expect(fetch(baseUrl)).rejects.toThrow();
   });
 
+  test('can be ending as the stand-in stops', async () => {
+    for (const pause of [() => null, () => new Promise(process.nextTick)]) {
+      const stack = await start();
+      await stack.outage('refuse');
+      const recovering = stack.recover();
+      await pause();
+      await stack.stop();
+      await recovering;
+      await expect(fetch(stack.options.baseUrl)).rejects.toThrow();
+    }
+  });
+
   test('can be ended later, where somebody else had its port for a while', async () => {
     const stack = await start();
     const { baseUrl } = stack.options;
@@ -133,6 +145,13 @@ describe('an outage', () => {
     await expect(stack.outage('rateLimit', { retryafter: 1 } as object)).rejects.toThrow(TypeError);
     expect(() => stack.rotateKeys({ withdrawn: true } as object)).toThrow(TypeError);
   });
+});
+
+test('a rate limit can say that it is over', async () => {
+  const stack = await start();
+  await stack.outage('rateLimit', { retryAfter: 0 });
+  const response = await fetch(stack.options.baseUrl);
+  expect([response.status, response.headers.get('retry-after')]).toEqual([429, '0']);
 });
 
 test('a rate limit that says nothing of when has no such header', async () => {

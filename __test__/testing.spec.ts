@@ -73,6 +73,11 @@ test.each([
   ]);
 });
 
+test('nobody is served but by 127.0.0.1', async () => {
+  const stack = await start();
+  await expect(fetch(stack.options.baseUrl.replace('127.0.0.1', '[::1]'))).rejects.toThrow();
+});
+
 describe('several at a time', () => {
   test('know only their own', async () => {
     const [one, two] = [await start(), await start()];

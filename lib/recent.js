@@ -77,9 +77,7 @@ class Recent {
       if (!isObject(options)) {
         return undefined;
       }
-      // A getter may verify a token as well, and so change the last one meanwhile.
-      const latest = this.#last;
-      const bound = latest && boundIfSame(latest, options);
+      const bound = this.#last && boundIfSame(this.#last, options);
       if (bound) {
         return bound;
       }

@@ -38,7 +38,7 @@ export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Prom
  * answer passed through.
  *
  * A token that {@link verifyJwt} would refuse is refused without a request. Only if there are no usable keys, and
- * none can be fetched, is one whose claims are good sent unverified, for the API to judge; an answer whose `id` is not
+ * none can be fetched, is one that has not expired sent unverified, for the API to judge; an answer whose `id` is not
  * the token's `sub` is then an `ERR_API_UNAVAILABLE`: it may be a proxy's page. On 429, 5xx and connection errors there
  * are up to two more tries within `timeout`, honouring `Retry-After`; one that is longer than the time left ends the
  * call at once.
@@ -280,8 +280,8 @@ export interface VerifyJwtOptions {
   /**
    * A key set to start from, as {@link StackAuth.exportKeys} returned it (jose's exported cache has
    * the same form). It is for all clients of this process with the same address. Its age is that of its `uat`, by the
-   * system's clock. A set older than the keys at hand is ignored, one as old as keys that were fetched, and one without a
-   * usable key. So is one from the future, unless there are no keys yet: then it counts as fetched now.
+   * system's clock. A set older than the keys at hand is ignored, one as old as keys that were fetched, and one without
+   * a usable key. So is one from the future, unless there are no keys yet: then it counts as fetched now.
    */
   keys?: ExportedKeys | undefined;
 
@@ -708,8 +708,8 @@ export class StackAuthError extends Error {
    *
    * - 400, 401, 403: `WWW-Authenticate: Bearer` with `error` and `error_description` (RFC 6750 section 3),
    *   but with `realm="stack-auth"` alone for `ERR_TOKEN_MISSING`. The description is a fixed text for each code.
-   * - 503: `Retry-After` (RFC 9110 section 10.2.3): what Stack Auth's API asked for, or else 5 seconds; with
-   *   `ERR_JWKS_…`, the Express middleware gives the time until the next fetch
+   * - 503: `Retry-After` (RFC 9110 section 10.2.3): what `users/me` asked for with a 429 or 5xx, or else
+   *   5 seconds; with `ERR_JWKS_…`, the Express middleware gives the time until the next fetch
    * - 500: none
    */
   readonly headers: Readonly<Record<string, string>>;

@@ -140,22 +140,13 @@ describe('where no keys are to be had, the API is asked all the same', () => {
     expect(await failure(getUser(await issuer.mint(), issuer.options))).toMatchObject({ code });
   });
 
-  test.each<[jwks: number, code: string, what: string, options: object]>([
-    [503, 'ERR_JWT_EXPIRED', 'expired', { expiresIn: -1 }],
-    [503, 'ERR_JWT_CLAIM_VALIDATION_FAILED', 'is of another issuer', { base: 'https://a.example' }],
-    [404, 'ERR_JWT_EXPIRED', 'expired', { expiresIn: -1 }],
-    // The token may be right, and the operator's `projectId` wrong.
-    [404, 'ERR_CONFIG', 'is of another issuer', { base: 'https://a.example' }],
-  ])(
-    'but not after %d for JWKS about one that is an %s, since it %s',
-    async (jwks, code, _, how) => {
-      const issuer = await startIssuer();
-      answer(issuer, 'jwks', status(jwks));
-      const error = await failure(getUser(await issuer.mint(how), issuer.options));
-      expect(error).toMatchObject({ code });
-      expect(issuer.userRequests).toBe(0);
-    },
-  );
+  test.each([404, 503])('but not after %d for JWKS about a token that expired', async (code) => {
+    const issuer = await startIssuer();
+    answer(issuer, 'jwks', status(code));
+    const error = await failure(getUser(await issuer.mint({ expiresIn: -1 }), issuer.options));
+    expect(error).toMatchObject({ code: 'ERR_JWT_EXPIRED', status: 401 });
+    expect(issuer.userRequests).toBe(0);
+  });
 
   test('but not where keys are at hand and the token has none of them', async () => {
     const issuer = await startIssuer();

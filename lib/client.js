@@ -95,7 +95,7 @@ class StackAuth {
     if (perCall === undefined) {
       return this.#bound;
     }
-    this.#recent ??= new Recent(1, [], (entries) =>
+    this.#recent ??= new Recent(16, [], (entries) =>
       entries.length > 0 ? bind(readOptions(entries, this.#options)) : this.#bound,
     );
     return this.#recent.boundOf(perCall);

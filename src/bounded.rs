@@ -10,8 +10,8 @@ use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter};
 /// those in use would have to go where they nearly fill the cache.
 const HOT: f64 = 0.7;
 
-/// For `bytes` in all, and entries of at most [`HOT`] of what a shard has of them. `entries` is an estimate of how many
-/// there will be, and only sizes the first allocation.
+/// For `bytes` in all. An entry that weighs more than [`HOT`] of a shard is not kept. `entries` is an estimate of how
+/// many there will be, and only sizes the first allocation.
 pub fn cache<K: Eq + Hash, V: Clone, W: Weighter<K, V> + Clone>(
     bytes: u64,
     entries: usize,

@@ -113,16 +113,6 @@ impl Claims {
             return Err(unexpected("sub", "a string", found));
         }
 
-        self.validate_times(policy, now_seconds)?;
-
-        let user_type = issuer.user_type;
-        let (anonymous, restricted) =
-            (user_type == UserType::Anonymous, user_type != UserType::Regular);
-        self.is_anonymous.agree("is_anonymous", anonymous, user_type)?;
-        self.is_restricted.agree("is_restricted", restricted, user_type)
-    }
-
-    fn validate_times(&self, policy: &Policy, now_seconds: f64) -> Result<()> {
         self.iat.time("iat")?;
         if let Some(nbf) = self.nbf.time("nbf")?
             && nbf > now_seconds + policy.clock_tolerance
@@ -134,21 +124,19 @@ impl Claims {
         {
             return Err(untimely(Code::JwtExpired, "exp", exp, now_seconds));
         }
-        Ok(())
+
+        let user_type = issuer.user_type;
+        let (anonymous, restricted) =
+            (user_type == UserType::Anonymous, user_type != UserType::Regular);
+        self.is_anonymous.agree("is_anonymous", anonymous, user_type)?;
+        self.is_restricted.agree("is_restricted", restricted, user_type)
     }
 
-    /// Refuses a user type that the policy does not allow. If the token expired, that is what its client must hear: the
-    /// next one may be of another type.
-    pub fn refuse_excluded(
-        &self,
-        policy: &Policy,
-        now_seconds: impl FnOnce() -> f64,
-    ) -> Result<()> {
-        let issuer = self.issuer(policy).filter(|issuer| !issuer.allowed);
-        let Some(issuer) = issuer.filter(|issuer| self.is_for(&issuer.aud)) else { return Ok(()) };
-        self.validate_times(policy, now_seconds())?;
-        let message = format!("the options do not allow users of type {}", issuer.user_type.name());
-        Err(Error::new(Code::UserTypeNotAllowed, message))
+    /// The user type that the claims are of, if the policy does not allow it.
+    pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
+        self.issuer(policy)
+            .filter(|issuer| !issuer.allowed && self.is_for(&issuer.aud))
+            .map(|issuer| issuer.user_type)
     }
 
     /// Bytes on the heap, without what is shared.

@@ -12,6 +12,7 @@ use crate::error::{Code, Error, Result};
 use crate::json;
 use crate::keys::{KeySet, Point};
 use crate::payload::Payload;
+use crate::project::UserType;
 use crate::signature;
 use crate::token::{Header, Kid, Token};
 
@@ -49,18 +50,13 @@ impl<'a> UnverifiedJwt<'a> {
         &self.token.header.kid
     }
 
-    /// [`Claims::refuse_excluded`]. Only for refusing a token early: the key set has no key for it.
-    pub fn refuse_excluded(
-        &self,
-        policy: &Policy,
-        now_seconds: impl FnOnce() -> f64,
-    ) -> Result<()> {
-        self.payload
-            .as_ref()
-            .map_or(Ok(()), |payload| payload.claims.refuse_excluded(policy, now_seconds))
+    /// The user type that it claims, if the policy does not allow that. Only for refusing a token early: the key set
+    /// has no key for it.
+    pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
+        self.payload.as_ref()?.claims.excluded_user_type(policy)
     }
 
-    /// Why its claims are refused, whatever its signature, and whatever the time if there is none. Only for saving a
+    /// Why its claims are refused, whatever its signature, and without `now_seconds` whatever the time. Only for saving a
     /// request.
     pub fn refusal(&self, policy: &Policy, now_seconds: Option<f64>) -> Option<Error> {
         /// Neither before nor after any time.
@@ -115,12 +111,8 @@ impl VerifiedJwt {
         ptr::eq(own.as_ptr(), Arc::as_ptr(keys)) || keys.has_key(self.kid(), signed_by)
     }
 
-    pub fn refuse_excluded(
-        &self,
-        policy: &Policy,
-        now_seconds: impl FnOnce() -> f64,
-    ) -> Result<()> {
-        self.facts().claims.refuse_excluded(policy, now_seconds)
+    pub fn excluded_user_type(&self, policy: &Policy) -> Option<UserType> {
+        self.facts().claims.excluded_user_type(policy)
     }
 
     pub fn validate(&self, policy: &Policy, now_seconds: f64) -> Result<()> {

@@ -9,6 +9,7 @@ use crate::config::{Config, Options, Users};
 use crate::counts::{CacheStats, Counts};
 use crate::error::{Code, Error, Party, Result, quote};
 use crate::jwt::{UnverifiedJwt, VerifiedJwt};
+use crate::project::UserType;
 use crate::remembered::Remembered;
 use crate::token::Kid;
 use crate::users::answer::{is_about_project, require_user};
@@ -84,7 +85,7 @@ impl Client {
     pub fn look_up(&self, text: &str, current_date: Option<f64>) -> Result<bool> {
         match self.recall(text, self.keys.snapshot().as_ref(), current_date)? {
             Some(_) => Ok(true),
-            None => self.open(text, current_date).map(|_| false),
+            None => self.open(text).map(|_| false),
         }
     }
 
@@ -135,16 +136,16 @@ impl Client {
         if !key_counts {
             return Ok(false);
         }
-        jwt.refuse_excluded(policy, || now_seconds(current_date))?;
+        refuse_excluded(jwt.excluded_user_type(policy))?;
         jwt.validate(policy, now_seconds(current_date))?;
         Ok(true)
     }
 
     /// Parses a token that is not remembered, and looks for its keys in the key cache.
-    pub fn open<'a>(&self, text: &'a str, current_date: Option<f64>) -> Result<Opened<'a>> {
+    pub fn open<'a>(&self, text: &'a str) -> Result<Opened<'a>> {
         let policy = &self.config.policy;
         let jwt = UnverifiedJwt::parse(text, policy)?;
-        jwt.refuse_excluded(policy, || now_seconds(current_date))?;
+        refuse_excluded(jwt.excluded_user_type(policy))?;
         let snapshot = self
             .cached_keys(jwt.kid().as_str())
             .or_else(|| self.cached_keys(self.kid_worth_fetching(&jwt)));
@@ -179,12 +180,12 @@ impl Client {
 
     /// A new token's verification, as far as it goes without waiting; `None` if the keys must be waited for.
     pub fn verify_at_once(&self, text: &str, current_date: Option<f64>) -> Result<Option<String>> {
-        let verified = self.open(text, current_date)?.verify()?;
+        let verified = self.open(text)?.verify()?;
         verified.map(|verified| self.accept(verified, current_date)).transpose()
     }
 
     pub async fn verify(&self, text: &str, call: Call) -> Result<String> {
-        let Opened { jwt, snapshot } = self.open(text, call.current_date)?;
+        let Opened { jwt, snapshot } = self.open(text)?;
         let snapshot = if let Some(snapshot) = snapshot {
             snapshot
         } else {
@@ -228,8 +229,8 @@ impl Client {
             }
             verified => verified.err(),
         };
-        if let Some(unverified) = &unverified {
-            self.refuse_by_claims(token, call.current_date, unverified)?;
+        if unverified.is_some() {
+            self.refuse_expired(token, call.current_date)?;
         }
         let max_age = self.config.user_max_age;
         let sharing = match &unverified {
@@ -254,22 +255,13 @@ impl Client {
         }
     }
 
-    /// Refuses a token that no signature could make good: it must not cost a request. Where the issuer does not know the
-    /// project, it may be that of the token which is right, and only the time is the caller's fault.
-    fn refuse_by_claims(
-        &self,
-        token: &str,
-        current_date: Option<f64>,
-        unverified: &Error,
-    ) -> Result<()> {
+    /// No signature could make it good, nor can the API: it must not cost a request.
+    fn refuse_expired(&self, token: &str, current_date: Option<f64>) -> Result<()> {
         let policy = &self.config.policy;
         let jwt = UnverifiedJwt::parse(token, policy)?;
         match jwt.refusal(policy, Some(now_seconds(current_date))) {
-            None => Ok(()),
-            Some(error) if unverified.code == Code::Config && error.code != Code::JwtExpired => {
-                Err(unverified.clone())
-            }
-            Some(error) => Err(error),
+            Some(error) if error.code == Code::JwtExpired => Err(error),
+            _ => Ok(()),
         }
     }
 
@@ -315,6 +307,12 @@ impl Client {
     async fn wait_for_keys(&self, kid: Option<&str>, deadline: Millis) -> Result<Arc<Snapshot>> {
         self.keys.get(kid, self.config.limits, deadline, self.config.timeout).await
     }
+}
+
+fn refuse_excluded(excluded: Option<UserType>) -> Result<()> {
+    let Some(user_type) = excluded else { return Ok(()) };
+    let message = format!("the options do not allow users of type {}", user_type.name());
+    Err(Error::new(Code::UserTypeNotAllowed, message))
 }
 
 /// Whole seconds, as jose has them.

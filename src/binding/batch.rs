@@ -161,7 +161,7 @@ fn verify(
 fn check_all(jobs: &[Option<Job>]) -> Checked {
     let opened: Vec<_> = jobs
         .iter()
-        .map(|job| job.as_ref().map(|job| job.client.open(&job.text, job.current_date)).transpose())
+        .map(|job| job.as_ref().map(|job| job.client.open(&job.text)).transpose())
         .collect();
     let verified: Vec<_> =
         opened.into_iter().map(|opened| opened?.map_or(Ok(None), Opened::verify)).collect();

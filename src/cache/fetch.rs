@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::header::{ACCEPT, AGE, CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
+use reqwest::header::{ACCEPT, CACHE_CONTROL, ETAG, HeaderMap, IF_NONE_MATCH};
 
 use super::policy::Snapshot;
 use crate::clock::Millis;
@@ -138,10 +138,8 @@ fn unexpected_status(status: StatusCode) -> Error {
     )
 }
 
-/// RFC 9111 section 5.2.2, less what a cache in between has used of it (section 5.1). `no-store` and `no-cache` count as
-/// a `max-age` of 0.
+/// RFC 9111 section 5.2.2. `no-store` and `no-cache` count as a `max-age` of 0.
 fn max_age(headers: &HeaderMap) -> Option<Duration> {
-    let age = headers.get(AGE).and_then(|age| age.to_str().ok()?.trim().parse().ok());
     let lines = headers.get_all(CACHE_CONTROL).iter().filter_map(|line| line.to_str().ok());
     lines
         .flat_map(|line| line.split(','))
@@ -154,7 +152,6 @@ fn max_age(headers: &HeaderMap) -> Option<Duration> {
             Some(Duration::from_secs(seconds))
         })
         .min()
-        .map(|max_age| max_age.saturating_sub(Duration::from_secs(age.unwrap_or(0))))
 }
 
 #[cfg(test)]
@@ -180,10 +177,6 @@ mod tests {
             headers.append(CACHE_CONTROL, line.parse().unwrap());
         }
         assert_eq!(max_age(&headers), Some(Duration::from_secs(45)));
-        for (age, left) in [("40", 5), ("46", 0), ("-1", 45), ("x", 45)] {
-            headers.insert(AGE, age.parse().unwrap());
-            assert_eq!(max_age(&headers), Some(Duration::from_secs(left)), "{age}");
-        }
     }
 
     #[test]

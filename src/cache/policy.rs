@@ -201,8 +201,8 @@ impl State {
         };
     }
 
-    /// Imported keys; a set without any, or older than the present one, changes nothing. By the wall clock, for only that is the
-    /// same in another process. Specs hand over several within a millisecond, of which the last counts.
+    /// Imported keys; a set without any, or older than the present one, changes nothing. By the wall clock, for only that
+    /// is the same in another process. Specs hand over several within a millisecond, of which the last counts.
     pub fn on_import(&mut self, snapshot: Arc<Snapshot>) {
         let replaces = |known: &Arc<Snapshot>| {
             let is_as_old = known.unix_fetched_at == snapshot.unix_fetched_at;

@@ -141,25 +141,19 @@ fn flags_may_not_contradict_the_audience() {
 
 #[test]
 fn an_excluded_user_type_shows_before_any_key_is_needed() {
-    const EXCLUDED: Option<Code> = Some(Code::UserTypeNotAllowed);
-    let payload = |exp: &str| {
-        format!(r#"{{"iss":"{BASE}/api/v1/projects-anonymous-users/p1","aud":"p1:anon"{exp}}}"#)
-    };
-    let refusal = |json: &str, allowed| {
+    let payload =
+        format!(r#"{{"iss":"{BASE}/api/v1/projects-anonymous-users/p1","aud":"p1:anon"}}"#);
+    let excluded = |json: &str, allowed| {
         let policy = policy(allowed);
-        let refused = parse(json, &policy).unwrap().refuse_excluded(&policy, || NOW);
-        refused.err().map(|error| error.code)
+        parse(json, &policy).unwrap().excluded_user_type(&policy)
     };
-    let anonymous = payload("");
-    assert_eq!(refusal(&anonymous, UserType::Regular), EXCLUDED);
-    assert_eq!(refusal(&anonymous, UserType::Restricted), EXCLUDED);
-    assert_eq!(refusal(&anonymous, UserType::Anonymous), None);
-    assert_eq!(refusal(&claims(""), UserType::Regular), None);
-    let mixed = anonymous.replace("p1:anon", "p1:restricted");
-    assert_eq!(refusal(&mixed, UserType::Regular), None);
-
-    let until = |exp: f64| refusal(&payload(&format!(r#","exp":{exp}"#)), UserType::Regular);
-    assert_eq!((until(NOW + 1.0), until(NOW)), (EXCLUDED, Some(Code::JwtExpired)));
+    let found = |allowed| excluded(&payload, allowed);
+    assert_eq!(found(UserType::Regular), Some(UserType::Anonymous));
+    assert_eq!(found(UserType::Restricted), Some(UserType::Anonymous));
+    assert_eq!(found(UserType::Anonymous), None);
+    assert_eq!(excluded(&claims(""), UserType::Regular), None);
+    let mixed = payload.replace("p1:anon", "p1:restricted");
+    assert_eq!(excluded(&mixed, UserType::Regular), None);
 }
 
 #[test]

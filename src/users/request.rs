@@ -157,6 +157,7 @@ mod tests {
         assert_eq!(read("soon"), None);
         assert_eq!(retry_after(&HeaderMap::new()), None);
     }
+
     #[test]
     fn callers_are_told_whole_seconds() {
         let told = |millis| whole_seconds(Duration::from_millis(millis));

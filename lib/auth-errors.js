@@ -1,6 +1,6 @@
 'use strict';
 
-const { responseHeaders, describeToCaller } = require('./challenge.js');
+const { describeToCaller, setRetryAfter } = require('./challenge.js');
 const { configError } = require('./errors.js');
 
 /**
@@ -19,7 +19,7 @@ const { configError } = require('./errors.js');
 function passOn(error, client, response, next) {
   try {
     if (isStackAuthError(error)) {
-      setRetryAfter(error, client);
+      tellNextFetch(error, client);
       setHeaders(response, error);
     }
   } catch {} // The client may be a stand-in that throws; the request must go on all the same.
@@ -104,14 +104,13 @@ function isStackAuthError(error) {
  * @param {any} error
  * @param {Client} client
  */
-function setRetryAfter(error, client) {
+function tellNextFetch(error, client) {
   if (error.status !== 503 || !error.code.startsWith('ERR_JWKS')) {
     return;
   }
   const nextAttemptIn = client.stats()?.keys?.nextAttemptIn;
   if (nextAttemptIn !== undefined) {
-    const value = responseHeaders(error, Math.max(1, Math.ceil(nextAttemptIn / 1_000)));
-    Object.defineProperty(error, 'headers', { value, configurable: true, writable: true });
+    setRetryAfter(error, Math.max(1, Math.ceil(nextAttemptIn / 1_000)));
   }
 }
 

@@ -19,6 +19,9 @@ const { Recent } = require('./recent.js');
  */
 let boundOfClient;
 
+/** Of the options per call of one client, which mostly are of its own project. */
+const MAX_PROJECTS = 16;
+
 class StackAuth {
   /** @type {Options} */
   #options;
@@ -95,7 +98,7 @@ class StackAuth {
     if (perCall === undefined) {
       return this.#bound;
     }
-    this.#recent ??= new Recent(16, [], (entries) =>
+    this.#recent ??= new Recent(MAX_PROJECTS, [], (entries) =>
       entries.length > 0 ? bind(readOptions(entries, this.#options)) : this.#bound,
     );
     return this.#recent.boundOf(perCall);

@@ -1,6 +1,6 @@
 'use strict';
 
-const { responseHeaders } = require('./challenge.js');
+const { responseHeaders, setRetryAfter } = require('./challenge.js');
 
 /** @import { Failure } from '../binding' */
 
@@ -22,8 +22,7 @@ class StackAuthError extends Error {
       this.details = JSON.parse(details);
     }
     if (retryAfter !== undefined) {
-      const value = responseHeaders(/** @type {any} */ (this), retryAfter);
-      Object.defineProperty(this, 'headers', { value, configurable: true, writable: true });
+      setRetryAfter(/** @type {any} */ (this), retryAfter);
     }
     if (site) {
       useStackOf(this, site);

@@ -197,7 +197,7 @@ impl Client {
     }
 
     /// The user of a token, which is verified first unless `is_good` says that it was. Where no keys can be had
-    /// for that, the API is asked all the same, and judges it.
+    /// for that, the API is asked all the same, and judges it, unless it has expired.
     pub async fn get_user(
         &self,
         token: &Arc<str>,
@@ -236,7 +236,7 @@ impl Client {
         let sharing = match &unverified {
             _ if max_age.is_zero() => Sharing::None,
             None => Sharing::Kept(max_age),
-            // The token was not verified, and may have expired since an answer was kept.
+            // The token was not verified: its key may have been withdrawn since an answer was kept.
             Some(_) => Sharing::UnderWay,
         };
         let asked =

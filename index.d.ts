@@ -254,8 +254,8 @@ export interface VerifyJwtOptions {
   timeout?: number | undefined;
 
   /**
-   * Aborts the call: it rejects at once with an `AbortError`, whose `cause` is the signal's reason.
-   * Others that wait for the same fetch go on.
+   * Aborts the call: it rejects at once with an `AbortError`, whose `cause` is the signal's reason, and whose `status`
+   * is 503. Others that wait for the same fetch go on.
    */
   signal?: AbortSignal | undefined;
 

@@ -171,12 +171,17 @@ describe('a token', () => {
 });
 
 describe('an AbortError', () => {
-  test('has a name, a code, the reason as its cause, and a stack', async () => {
+  test('has a name, a code, a status, the reason as its cause, and a stack', async () => {
     const reason = new Error('the client went away');
     const error = await rejection(
       verifyJwt(token, { ...standIn.options, signal: AbortSignal.abort(reason) }),
     );
-    expect(error).toMatchObject({ name: 'AbortError', code: 'ABORT_ERR', cause: reason });
+    expect(error).toMatchObject({
+      name: 'AbortError',
+      code: 'ABORT_ERR',
+      status: 503,
+      cause: reason,
+    });
     expect(error).not.toBeInstanceOf(StackAuthError);
     expect(error.stack).toContain('errors.spec.ts');
   });

@@ -250,6 +250,22 @@ describe.each(EXPRESSES)('in %s', (_version, express) => {
     expect(await ask('/', withToken(token))).toMatchObject({ status: 503 });
   });
 
+  test('who is shutting down does not answer as if it were broken', async () => {
+    using _console = silence();
+    const issuer = await startIssuer();
+    const client = new StackAuth({ ...issuer.options, signal: AbortSignal.abort() });
+    const app = express();
+    app.get('/', requireUser({ client }), (_request, response) => void response.json('got in'));
+    const byDefault = await serve(express().use(app));
+    const byHandler = await serve(express().use(app).use(authErrorHandler()));
+    const headers = withToken(await issuer.mint());
+    for (const ask of [byDefault, byHandler]) {
+      const answer = await ask('/', headers);
+      expect(answer.status).toBe(503);
+      expect(answer.headers).not.toHaveProperty('www-authenticate');
+    }
+  });
+
   test('what goes wrong in a handler has the same answer', async () => {
     using _console = silence();
     const issuer = await startIssuer();

@@ -44,6 +44,8 @@ class AbortError extends Error {
   constructor({ reason }, site) {
     super('The operation was aborted', { cause: reason });
     this.code = 'ABORT_ERR';
+    // Frameworks answer with it. The caller is not at fault, and a server that shuts down aborts its calls.
+    this.status = 503;
     if (site) {
       useStackOf(this, site);
     }

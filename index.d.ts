@@ -38,7 +38,7 @@ export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Prom
  * answer passed through.
  *
  * A token that {@link verifyJwt} would refuse is refused without a request. Only if there are no usable keys, and
- * none can be fetched, is one that has not expired sent unverified, for the API to judge; an answer whose `id` is not
+ * no set can be fetched, is one that has not expired sent unverified, for the API to judge; an answer whose `id` is not
  * the token's `sub` is then an `ERR_API_UNAVAILABLE`: it may be a proxy's page. On 429, 5xx and connection errors there
  * are up to two more tries within `timeout`, honouring `Retry-After`; one that is longer than the time left ends the
  * call at once.
@@ -279,9 +279,10 @@ export interface VerifyJwtOptions {
 
   /**
    * A key set to start from, as {@link StackAuth.exportKeys} returned it (jose's exported cache has
-   * the same form). It is for all clients of this process with the same address. Its age is that of its `uat`, by the
-   * system's clock. A set older than the keys at hand is ignored, one as old as keys that were fetched, and one without
-   * a usable key. So is one from the future, unless there are no keys yet: then it counts as fetched now.
+   * the same form). It is for all clients of this process with the same address. That of a client is not for its calls
+   * whose options name another project, server or user type. Its age is that of its `uat`, by the system's clock. A set
+   * older than the keys at hand is ignored, one as old as keys that were fetched, and one without a usable key. So is
+   * one from the future, unless there are no keys yet: then it counts as fetched now.
    */
   keys?: ExportedKeys | undefined;
 

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { describe, expect, test } from 'vitest';
-import { type ExportedKeys, StackAuth, verifyJwt } from '../index.js';
+import { type ExportedKeys, StackAuth, type StackAuthOptions, verifyJwt } from '../index.js';
 import {
   answerKeys,
   backOffOf,
@@ -17,7 +17,10 @@ import {
   UNKNOWN_KEY,
   until,
 } from './support/cache-issuer.js';
-import { sendJson } from './support/stand-in.js';
+import { type StandIn, sendJson } from './support/stand-in.js';
+import { newSigner, sign } from './support/tokens.js';
+
+const payloadOf = (token: string) => Buffer.from(token.split('.')[1] ?? '', 'base64url').toString();
 
 describe('warmUp', () => {
   test('fetches once, before the first token comes', async () => {
@@ -87,6 +90,51 @@ describe('exported keys', () => {
     await verifyJwt(await issuer.mint(), { ...issuer.options, keys });
     expect(statsOf(issuer)).toMatchObject({ fetches: 0, kids: client.stats().keys.kids });
     expect(issuer.requests).toEqual([]);
+  });
+
+  describe('of a client', () => {
+    test.each<[string, (other: StandIn) => StackAuthOptions]>([
+      ['project', ({ options }) => options],
+      ['server', ({ options: { baseUrl } }) => ({ baseUrl })],
+    ])('are not those of another %s that a call is about', async (what, perCall) => {
+      const [issuer, other] = [await startIssuer(), await startIssuer()];
+      if (what === 'server') {
+        other.projectId = issuer.projectId;
+      }
+      const signer = newSigner('of-the-client');
+      const signed = (payload: string) =>
+        sign({ alg: 'ES256', kid: signer.jwk.kid }, payload, signer);
+      const keys = { jwks: { keys: [signer.jwk] }, uat: Date.now() };
+      const client = new StackAuth({ ...issuer.options, keys });
+
+      const good = await other.mint();
+      const forged = signed(payloadOf(good));
+      const options = perCall(other);
+      await expect(client.verifyJwt(forged, options)).rejects.toMatchObject(UNKNOWN_KEY);
+      await expect(verifyJwt(forged, other.options)).rejects.toMatchObject(UNKNOWN_KEY);
+      await client.verifyJwt(good, options);
+      expect(statsOf(other).kids).toEqual((await other.keySet()).keys.map(({ kid }) => kid));
+      await client.verifyJwt(signed(payloadOf(await issuer.mint())));
+      expect(issuer.requests).toEqual([]);
+    });
+
+    test('leave the set of another user type as it was', async () => {
+      const issuer = await startIssuer();
+      const options = { ...issuer.options, allowRestricted: true };
+      const token = await issuer.mint({ type: 'restricted' });
+      await verifyJwt(token, options);
+      await sleep(5);
+      const client = new StackAuth({ ...issuer.options, keys: await keysOfAge(issuer, 0) });
+      await refuseConnections(issuer);
+      await expect(client.verifyJwt(token, { allowRestricted: true })).resolves.toBeDefined();
+    });
+
+    test('serve its calls, whatever else they are about', async () => {
+      const issuer = await startIssuer();
+      const client = new StackAuth({ ...issuer.options, keys: await keysOfAge(issuer, 0) });
+      await client.verifyJwt(await issuer.mint(), { clockTolerance: 1 });
+      expect(issuer.requests).toEqual([]);
+    });
   });
 
   test('that are stale are refreshed', async () => {

@@ -32,8 +32,10 @@ class StackAuth {
 
   /** @param {unknown} [options] */
   constructor(options) {
-    this.#options = readOptions(entriesOf(options));
-    this.#bound = bind(this.#options);
+    const read = readOptions(entriesOf(options));
+    this.#bound = bind(read);
+    // They were imported just now, and a call may be about another address, whose keys they are not.
+    this.#options = { ...read, keys: undefined };
   }
 
   /**

@@ -105,6 +105,21 @@ describe('with maxAge', () => {
     expect(await getUser(token, sharing(issuer))).toEqual(userOf());
   });
 
+  test('an answer that was asked for before the API refused the token is not kept', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const open = hold(issuer, 'users/me');
+    const asked = getUser(token, sharing(issuer));
+    await until(() => issuer.userRequests === 1);
+    answer(issuer, 'users/me', (_request, response) => {
+      sendError(response, new KnownErrors.CannotGetOwnUserWithoutUser());
+    });
+    expect(await failure(getUser(token, issuer.options))).toMatchObject(NO_USER);
+    open();
+    expect(await asked).toEqual(userOf());
+    expect(await failure(getUser(token, sharing(issuer)))).toMatchObject(NO_USER);
+  });
+
   test.each([
     ['without maxAge', {}],
     ['with a shorter one', { maxAge: 1 }],

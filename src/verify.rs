@@ -205,33 +205,7 @@ impl Client {
         users: &Arc<Users>,
         call: Call,
     ) -> Result<Arc<str>> {
-        // Waiting for keys must leave time for the API, which can judge the token as well. While there are usable keys
-        // it must not, or anyone could make us ask it by inventing a kid.
-        let keys_decide = || self.keys.is_usable_now(self.config.limits);
-        let verified = if is_good {
-            Ok(())
-        } else {
-            let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
-            let deadline = if keys_decide() { call.deadline } else { half_time };
-            let may_go_on = |error: &Error| error.code.party() == Party::Service && keys_decide();
-            match self.verify(token, Call { deadline, ..call }).await {
-                // Stale keys are usable once a fetch has failed. Then no time need be left for the API.
-                Err(error) if deadline < call.deadline && may_go_on(&error) => {
-                    self.verify(token, call).await
-                }
-                verified => verified,
-            }
-            .map(drop)
-        };
-        let unverified = match verified {
-            Err(error) if error.code.party() == Party::Caller || keys_decide() => {
-                return Err(error);
-            }
-            verified => verified.err(),
-        };
-        if unverified.is_some() {
-            self.refuse_expired(token, call.current_date)?;
-        }
+        let unverified = if is_good { None } else { self.verify_if_possible(token, call).await? };
         let max_age = self.config.user_max_age;
         let sharing = match &unverified {
             _ if max_age.is_zero() => Sharing::None,
@@ -251,6 +225,32 @@ impl Client {
             Ok(user) => {
                 require_user(&user, token).map_err(|error| error.asked_at(&users.url))?;
                 Ok(user)
+            }
+        }
+    }
+
+    /// Verifies a token for [`Self::get_user`]. `Some` is why it could not be, where the API is to judge it instead.
+    async fn verify_if_possible(&self, token: &str, call: Call) -> Result<Option<Error>> {
+        // Waiting for keys must leave time for the API, which can judge the token as well. While there are usable keys
+        // it must not, or anyone could make us ask it by inventing a kid.
+        let keys_decide = || self.keys.is_usable_now(self.config.limits);
+        let half_time = clock::now() + clock::millis(clock::left(call.deadline) / 2);
+        let deadline = if keys_decide() { call.deadline } else { half_time };
+        let mut verified = self.verify(token, Call { deadline, ..call }).await;
+        // Stale keys are usable once a fetch has failed. Then no time need be left for the API.
+        if let Err(error) = &verified
+            && deadline < call.deadline
+            && error.code.party() == Party::Service
+            && keys_decide()
+        {
+            verified = self.verify(token, call).await;
+        }
+        match verified {
+            Ok(_) => Ok(None),
+            Err(error) if error.code.party() == Party::Caller || keys_decide() => Err(error),
+            Err(error) => {
+                self.refuse_expired(token, call.current_date)?;
+                Ok(Some(error))
             }
         }
     }

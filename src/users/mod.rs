@@ -29,7 +29,7 @@ struct Question {
     token: Arc<str>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 struct Kept {
     user: Arc<str>,
     asked_at: Millis,
@@ -37,15 +37,15 @@ struct Kept {
 
 struct Shared {
     answers: Cache<Question, Kept, Bytes>,
-    flights: Mutex<HashMap<Question, Flight<Kept>>>,
+    flights: Mutex<HashMap<Question, Flight<Arc<str>>>>,
     hits: Counter,
     misses: Counter,
 }
 
 /// Where an answer comes from.
 enum Source {
-    Kept(Kept),
-    Flight(Flight<Kept>),
+    Kept(Arc<str>),
+    Flight(Flight<Arc<str>>),
 }
 
 #[derive(Clone)]
@@ -79,18 +79,18 @@ pub enum Sharing {
 /// The user's JSON, by `deadline`, of a call that had `timeout` in all; must be called on a runtime.
 pub async fn current_user(
     users: &Arc<Users>,
-    token: &str,
+    token: &Arc<str>,
     sharing: Sharing,
     deadline: Millis,
     timeout: Duration,
 ) -> Result<Arc<str>> {
-    let question = Question { users: Arc::clone(users), token: token.into() };
+    let question = Question { users: Arc::clone(users), token: Arc::clone(token) };
     let max_age = match sharing {
         Sharing::None => {
             let asked = request::ask(users, token, Deadline::at(deadline));
             let answer = time::timeout(clock::left(deadline), asked).await;
             let user = answer.unwrap_or_else(|_elapsed| Err(late(users)));
-            SHARED.forget_if_refused(&question, &user);
+            SHARED.forget_if_refused(&mut SHARED.lock(), &question, &user);
             return Ok(user?.into());
         }
         Sharing::UnderWay => Duration::ZERO,
@@ -98,14 +98,14 @@ pub async fn current_user(
     };
     loop {
         let left = clock::left(deadline);
-        let kept = match SHARED.source(question.clone(), max_age, left) {
-            Source::Kept(kept) => Ok(kept),
-            Source::Flight(flight) => match flight.join(deadline, timeout, late(users)).await {
-                Some(landed) => landed,
-                None => continue,
-            },
-        };
-        return kept.map(|kept| kept.user);
+        match SHARED.source(question.clone(), max_age, left) {
+            Source::Kept(user) => return Ok(user),
+            Source::Flight(flight) => {
+                if let Some(landed) = flight.join(deadline, timeout, late(users)).await {
+                    return landed;
+                }
+            }
+        }
     }
 }
 
@@ -129,7 +129,7 @@ impl Shared {
             && clock::now() - kept.asked_at < clock::millis(max_age)
         {
             self.hits.add_one();
-            return Source::Kept(kept);
+            return Source::Kept(kept.user);
         }
         if let Some(flight) = flights.get(&question).filter(|flight| flight.is_under_way()) {
             self.hits.add_one();
@@ -142,28 +142,42 @@ impl Shared {
             |deadline| async move { request::ask(&asked.users, &asked.token, deadline).await };
         let land = move |user: Result<String>, _| {
             let mut flights = self.lock();
-            flights.remove(&landed);
-            self.forget_if_refused(&landed, &user);
-            let kept = Kept { user: user?.into(), asked_at };
-            // Without a `max_age`, nobody has verified the token, and the answer may be no user.
-            if !max_age.is_zero() {
-                self.answers.insert(landed, kept.clone());
+            // No longer, once the API has refused the token, or a newer request has taken its place.
+            let is_current = flights
+                .get_key_value(&landed)
+                .is_some_and(|(asked, _)| Arc::ptr_eq(&asked.token, &landed.token));
+            if is_current {
+                flights.remove(&landed);
             }
-            Ok(kept)
+            self.forget_if_refused(&mut flights, &landed, &user);
+            let user: Arc<str> = user?.into();
+            // Without a `max_age`, nobody has verified the token, and the answer may be no user.
+            if is_current && !max_age.is_zero() {
+                self.answers.insert(landed, Kept { user: Arc::clone(&user), asked_at });
+            }
+            Ok(user)
         };
         let flight = Flight::launch(timeout, work, late(&question.users), land);
+        // A map keeps its key when a value is replaced, and `land` goes by it.
+        flights.remove(&question);
         flights.insert(question, flight.clone());
         Source::Flight(flight)
     }
 
-    /// Whom the API has refused by now is not let in by an older answer.
-    fn forget_if_refused(&self, question: &Question, user: &Result<String>) {
+    /// Whom the API has refused by now is not let in by an answer to an older question, even if it is yet to come.
+    fn forget_if_refused(
+        &self,
+        flights: &mut HashMap<Question, Flight<Arc<str>>>,
+        question: &Question,
+        user: &Result<String>,
+    ) {
         if user.as_ref().is_err_and(|error| error.code.party() == Party::Caller) {
+            flights.remove(question);
             self.answers.remove(question);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Question, Flight<Kept>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Question, Flight<Arc<str>>>> {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -48,8 +48,6 @@ class Pending {
 /** Taken at load time, for a server may replace them. */
 const { hasOwn } = Object;
 const { isArray } = Array;
-/** As in src/binding/batch.rs. */
-const RECALL = -1;
 /** For servers with many tenants; a client that is dropped is made again when it is needed. */
 const MAX_CLIENTS = 4_096;
 /** @type {Map<string, Client>} */
@@ -121,7 +119,7 @@ function verify(bound, caller, accessToken) {
       return known;
     }
     const id = verdict;
-    verdict = checks.verify(number, accessToken, RECALL, currentDate);
+    verdict = checks.verify(number, accessToken, checks.RECALL, currentDate);
     if (typeof verdict === 'string') {
       return templates.add(id, verdict);
     }

@@ -29,8 +29,9 @@ const CHUNK = 24;
 const ENOUGH_CHUNKS = 2 * THREADS;
 /** Callbacks of one turn of the event loop that may check in place: four in a row are done as soon as on threads. */
 const CALLBACKS_IN_PLACE = 4;
-/** As in src/binding/batch.rs. */
+/** As in src/binding/batch.rs: what to do with a token, in place of a ticket; and an outcome. */
 const IN_PLACE = 0;
+const RECALL = -1;
 const KEYLESS = 0;
 
 const batch = new Batch();
@@ -46,6 +47,7 @@ let callbacksInPlace = 0;
 
 const checks = {
   IN_PLACE,
+  RECALL,
 
   /** The native check, by any client of this thread. What is to be gathered goes into the batch. */
   verify: batch.verifier(),

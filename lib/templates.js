@@ -30,6 +30,7 @@ class Templates {
    * parsed at each call.
    */
   static #SHARE = 1 / 2;
+  /** As in src/config.rs. */
   static #DEFAULT_BYTES = 16 * 1_024 * 1_024;
   /** @type {Map<number, Templates>} */
   static #all = new Map();

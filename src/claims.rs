@@ -33,7 +33,7 @@ pub const NAMES: [&str; 1 + USUAL] = [
 pub const USUAL: usize = 18;
 
 /// What a server requires of the claims.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Policy {
     pub issuers: Box<[Issuer]>,
     /// Seconds.

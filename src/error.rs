@@ -168,9 +168,8 @@ pub fn quote(text: &str) -> String {
     const TOKEN_START: &str = "eyJ";
     const MIN_TOKEN: usize = 20;
     let token = text.find(TOKEN_START).filter(|at| text.len() - at >= MIN_TOKEN);
-    let end = token.unwrap_or(text.len());
-    let start: String = text.chars().take(MAX_CHARS).collect();
-    let start = start.get(..end).unwrap_or(&start);
+    let before = token.and_then(|at| text.get(..at)).unwrap_or(text);
+    let start: String = before.chars().take(MAX_CHARS).collect();
     let cut = if start.len() < text.len() { "…" } else { "" };
     format!("{start:?}{cut}")
 }

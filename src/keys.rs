@@ -15,6 +15,7 @@ pub struct KeySet {
     keys: Vec<PublicKey>,
 }
 
+#[derive(Debug)]
 pub struct PublicKey {
     pub kid: Option<String>,
     pub point: Point,
@@ -98,12 +99,6 @@ impl PublicKey {
         // Fails for a point that is not on the curve.
         let parsed = ParsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, point).ok()?;
         Some(Self { kid, point, parsed })
-    }
-}
-
-impl std::fmt::Debug for PublicKey {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PublicKey").field("kid", &self.kid).finish_non_exhaustive()
     }
 }
 

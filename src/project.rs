@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// A Stack Auth project, as its tokens name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Project {
     pub id: String,
     /// The addresses whose `iss` counts, without a trailing slash.
@@ -50,7 +50,7 @@ impl UserType {
 }
 
 /// An `iss`, and what goes with it. No two of a project have the same `iss`.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Issuer {
     pub iss: Arc<str>,
     pub aud: Arc<str>,

@@ -1,5 +1,5 @@
-//! The threads on which many signatures are checked. They are separate from the runtime that waits for the network,
-//! so that cryptography never delays that.
+//! The threads on which many signatures are checked. They are separate from the runtime that waits for the network, where
+//! signatures are checked only for calls that wait for it as well.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, Ordering};

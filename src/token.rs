@@ -128,7 +128,7 @@ impl Header {
         Ok(Self { kid, json, usual_values, encoded: encoded.to_owned() })
     }
 
-    /// Bytes in memory, roughly.
+    /// Bytes in memory, roughly: `kid` and `usual_values` are no longer than `json`.
     pub fn size(&self) -> usize {
         size_of::<Self>() + 3 * self.json.len() + self.encoded.len()
     }

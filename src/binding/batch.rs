@@ -20,8 +20,8 @@ use crate::verify::{Client, Opened};
 /// and `undefined` if its keys must be waited for.
 type Verdict = Either5<f64, Json, Failure, Null, Undefined>;
 
-/// Takes a client's number, a token, [`How`] to verify it, and the time to judge it by. The last two may be left out,
-/// for [`How::InPlace`] and now: each argument that crosses takes time.
+/// Takes a client's number, a token, [`How`] to verify it, and the time to judge it by. The last two may be left out
+/// together, for [`How::InPlace`] and now: each argument that crosses takes time.
 type Verifier<'env> = Function<'env, FnArgs<(i64, Unknown<'env>, i64, Option<f64>)>, Verdict>;
 
 /// What `verify` does with a token. JavaScript passes it as a number.

@@ -25,8 +25,12 @@ pub struct Answer {
 
 #[derive(Debug)]
 pub enum Set {
-    NotModified,
-    Keys { keys: KeySet, json: String },
+    /// Against this base, whose `ETag` was sent.
+    NotModified(Arc<Snapshot>),
+    Keys {
+        keys: KeySet,
+        json: String,
+    },
 }
 
 /// What a fetch was begun with.
@@ -41,12 +45,13 @@ pub struct Attempt {
 impl Attempt {
     /// Keys, validator and time as one value. What a 304 leaves out stays as it was (RFC 9111 section 4.3.4). A set is
     /// as old as the question, for the answer may have been long on its way (section 4.2.3).
-    pub fn snapshot(&self, answer: Answer) -> Result<Arc<Snapshot>> {
+    pub fn snapshot(&self, answer: Answer) -> Arc<Snapshot> {
         let &Self { ref base, began, unix_began, .. } = self;
-        Ok(Arc::new(match (answer.set, base.as_deref()) {
-            (Set::Keys { keys, json }, base) => Snapshot {
+        Arc::new(match answer.set {
+            Set::Keys { keys, json } => Snapshot {
                 // The same bytes keep the same `Arc`, by which remembered tokens know that their key still counts.
                 keys: base
+                    .as_ref()
                     .filter(|base| *base.json == *json)
                     .map_or_else(|| Arc::new(keys), |base| Arc::clone(&base.keys)),
                 json: json.into(),
@@ -56,27 +61,24 @@ impl Attempt {
                 unix_fetched_at: unix_began,
                 is_imported: false,
             },
-            (Set::NotModified, Some(base)) => Snapshot {
+            Set::NotModified(base) => Snapshot {
                 etag: answer.etag.or_else(|| base.etag.clone()),
                 server_max_age: answer.max_age.or(base.server_max_age),
                 fetched_at: began,
                 unix_fetched_at: unix_began,
-                ..base.clone()
+                ..(*base).clone()
             },
-            (Set::NotModified, None) => {
-                return Err(Error::new(Code::JwksFetchFailed, "expected a key set, found 304"));
-            }
-        }))
+        })
     }
 }
 
-pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
-    let conditional = etag.is_some();
+pub async fn fetch(url: &str, base: Option<Arc<Snapshot>>) -> Result<Answer> {
+    let base = base.filter(|base| base.etag.is_some());
     let mut request = http::client(url)
         .map_err(failed)?
         .get(url)
         .header(ACCEPT, "application/json, application/jwk-set+json");
-    if let Some(etag) = etag {
+    if let Some(etag) = base.as_ref().and_then(|base| base.etag.as_ref()) {
         request = request.header(IF_NONE_MATCH, etag);
     }
     let response = request.send().await.map_err(|error| failed(error.into()))?;
@@ -90,8 +92,10 @@ pub async fn fetch(url: &str, etag: Option<String>) -> Result<Answer> {
         // The server may refuse a request with a larger one.
         .filter(|etag| etag.len() <= MAX_ETAG_BYTES)
         .map(str::to_owned);
-    if status == StatusCode::NOT_MODIFIED && conditional {
-        return Ok(Answer { set: Set::NotModified, etag, max_age });
+    if status == StatusCode::NOT_MODIFIED
+        && let Some(base) = base
+    {
+        return Ok(Answer { set: Set::NotModified(base), etag, max_age });
     }
     if status != StatusCode::OK {
         return Err(unexpected_status(status));

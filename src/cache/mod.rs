@@ -185,10 +185,10 @@ impl KeyCache {
             unix_began: clock::unix_now(),
         };
         let began = attempt.began;
-        let etag = attempt.base.as_ref().and_then(|snapshot| snapshot.etag.clone());
+        let base = attempt.base.clone();
         let (url, cache) = (Arc::clone(&self.url), Arc::clone(self));
         let work =
-            |_| async move { fetch::fetch(&url, etag).await.map_err(|error| error.asked_at(&url)) };
+            |_| async move { fetch::fetch(&url, base).await.map_err(|error| error.asked_at(&url)) };
         let land = move |result: Result<Answer>, ended| cache.land(result, &attempt, ended);
         let flight = Flight::launch(timeout, work, late(&self.url), land);
         inner.fetch = Some(Fetch { flight: flight.clone(), began, overdue: None });
@@ -204,7 +204,7 @@ impl KeyCache {
         ended: Millis,
     ) -> Result<Arc<Snapshot>> {
         let (now, took) = (clock::now(), ended - attempt.began);
-        let result = result.and_then(|answer| attempt.snapshot(answer));
+        let result = result.map(|answer| attempt.snapshot(answer));
         let mut inner = self.lock();
         let overdue = inner.fetch.take().and_then(|fetch| fetch.overdue);
         inner.unix_last_fetch_at = Some(clock::unix_now());

@@ -9,14 +9,14 @@ use crate::clock::Millis;
 use crate::error::Error;
 
 /// A fetch that has ended.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Fetched {
     pub url: Arc<str>,
     pub took: Millis,
     pub outcome: Outcome,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub enum Outcome {
     Refreshed(Arc<Snapshot>),
     Failed { error: Error, failures_in_a_row: u32, next_attempt_in: Millis },

@@ -148,6 +148,19 @@ describe('where no keys are to be had, the API is asked all the same', () => {
     expect(issuer.userRequests).toBe(0);
   });
 
+  test.each([
+    ['iss', { base: 'https://elsewhere.example' }],
+    ['nbf', { claims: { nbf: 4e9 } }],
+  ])('nor about one that expired and whose %s is wrong', async (claim, options) => {
+    const issuer = await startIssuer();
+    answer(issuer, 'jwks', status(503));
+    const expired = await issuer.mint({ ...options, expiresIn: -1 });
+    expect(await failure(getUser(expired, issuer.options))).toMatchObject({ status: 401, claim });
+    expect(issuer.userRequests).toBe(0);
+    await Promise.allSettled([getUser(await issuer.mint(options), issuer.options)]);
+    expect(issuer.userRequests).toBe(1);
+  });
+
   test('but not where keys are at hand and the token has none of them', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();

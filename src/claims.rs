@@ -120,7 +120,7 @@ impl Claims {
             return Err(untimely(Code::JwtClaimValidationFailed, "nbf", nbf, now_seconds));
         }
         if let Some(exp) = self.exp.time("exp")?
-            && exp <= now_seconds - policy.clock_tolerance
+            && self.has_expired(policy, now_seconds)
         {
             return Err(untimely(Code::JwtExpired, "exp", exp, now_seconds));
         }
@@ -130,6 +130,10 @@ impl Claims {
             (user_type == UserType::Anonymous, user_type != UserType::Regular);
         self.is_anonymous.agree("is_anonymous", anonymous, user_type)?;
         self.is_restricted.agree("is_restricted", restricted, user_type)
+    }
+
+    pub fn has_expired(&self, policy: &Policy, now_seconds: f64) -> bool {
+        matches!(self.exp, Claim::Is(exp) if exp <= now_seconds - policy.clock_tolerance)
     }
 
     /// The user type that the claims are of, if the policy does not allow it.

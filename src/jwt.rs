@@ -56,6 +56,10 @@ impl<'a> UnverifiedJwt<'a> {
         self.payload.as_ref()?.claims.excluded_user_type(policy)
     }
 
+    pub fn has_expired(&self, policy: &Policy, now_seconds: f64) -> bool {
+        self.payload.as_ref().is_some_and(|payload| payload.claims.has_expired(policy, now_seconds))
+    }
+
     /// Why its claims are refused, whatever its signature, and without `now_seconds` whatever the time. Only for saving a
     /// request.
     pub fn refusal(&self, policy: &Policy, now_seconds: Option<f64>) -> Option<Error> {

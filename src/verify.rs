@@ -259,10 +259,9 @@ impl Client {
     fn refuse_expired(&self, token: &str, current_date: Option<f64>) -> Result<()> {
         let policy = &self.config.policy;
         let jwt = UnverifiedJwt::parse(token, policy)?;
-        match jwt.refusal(policy, Some(now_seconds(current_date))) {
-            Some(error) if error.code == Code::JwtExpired => Err(error),
-            _ => Ok(()),
-        }
+        let now = now_seconds(current_date);
+        let refusal = jwt.refusal(policy, Some(now)).filter(|_| jwt.has_expired(policy, now));
+        refusal.map_or(Ok(()), Err)
     }
 
     pub async fn warm_up(&self, call: Call) -> Result<()> {

@@ -1,6 +1,7 @@
 /**
- * Stack Auth in Express 4 and 5: middlewares that find out who is calling, and an error handler. Needs
- * neither Express nor its types, so it also works with what takes the same middlewares (Connect, say).
+ * Stack Auth in Express 4 and 5: middlewares that find out who is calling, and an error handler. Needs neither Express
+ * nor its types. The middlewares also work with what else takes such (Connect, say); the error handler needs Express's
+ * `response.status().json()`.
  *
  * @packageDocumentation
  */
@@ -8,9 +9,11 @@
 import type {
   AccessTokenClaims,
   AccessTokenOptions,
+  accessTokenFrom,
   CurrentUser,
   HeadersLike,
   StackAuth,
+  StackAuthError,
   StackAuthOptions,
 } from './index.js';
 
@@ -20,7 +23,8 @@ import type {
  *
  * For other requests it sets the error's headers on the response and calls `next(error)`, with a
  * {@link StackAuthError}. Express's own error handler then answers with the error's status; {@link authErrorHandler}
- * answers with JSON.
+ * answers with JSON. (Once a `signal` among the options was aborted, it is an `AbortError`, of status 503 and without
+ * headers, which `authErrorHandler` passes on.)
  * - status 400: `ERR_TOKEN_AMBIGUOUS`
  * - status 401: `ERR_TOKEN_MISSING`, and the codes of `verifyJwt`
  * - status 403: `ERR_USER_TYPE_NOT_ALLOWED`
@@ -50,7 +54,7 @@ export function requireUser(options?: AuthOptions): AuthMiddleware;
  *
  * A token that is there but not accepted is still an error, so that a client hears that its token expired, rather
  * than being taken for a visitor; so is an outage. To show a visitor's view instead, write an error handler that goes
- * by `error.code`, removes the headers in `error.headers` from the response, and calls `next()`.
+ * by `error.code`, removes the headers in `error.headers`, if it has any, from the response, and calls `next()`.
  *
  * @param options Those left out come from the environment, read now, or have their default.
  * @throws {@link StackAuthError} `ERR_CONFIG`
@@ -126,7 +130,7 @@ export interface Auth {
   /** The user, with the option `fetchUser`. */
   readonly user?: CurrentUser;
   /**
-   * The user, asked for at the first call; all calls in a request have the same answer, be it an error.
+   * The user, asked for at the first call; all calls on this object have the same answer, be it an error.
    * Rejects as `StackAuth.getUser` does. In Express 4, hand rejections to `next`.
    */
   getUser(): Promise<CurrentUser>;

@@ -138,7 +138,7 @@ export class StackAuth {
    *
    * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
    * @param perCall Options that apply to this call in place of the client's. Where one is `undefined`, the
-   *   client's applies.
+   *   client's applies: with another `baseUrl` alone, the client's secret key is sent there.
    */
   getUser(accessToken: string, perCall?: GetUserOptions): Promise<CurrentUser>;
 
@@ -160,6 +160,7 @@ export class StackAuth {
    *
    * @example
    * ```ts
+   * await stackAuth.warmUp();
    * const kept = JSON.stringify(stackAuth.exportKeys());
    * const next = new StackAuth({ projectId, keys: JSON.parse(kept) });
    * ```
@@ -178,11 +179,14 @@ export class StackAuth {
   stats(): StackAuthStats;
 }
 
-/** Options of {@link verifyJwt}. An unknown name or a wrong type is an `ERR_CONFIG`. */
+/**
+ * Options of {@link verifyJwt}. An unknown name or a wrong type is an `ERR_CONFIG`. Those of {@link getUser} are read
+ * and checked as well, and so are their variables, so that both can have the same.
+ */
 export interface VerifyJwtOptions {
   /**
    * The project whose tokens count: 1 to 64 of `A-Z`, `a-z`, `0-9` and `-`. `undefined` counts as left out, and
-   * then the environment decides.
+   * then the environment decides. Of its variables, here and below, one that is empty counts as not set.
    *
    * Environment: `HEXCLAVE_PROJECT_ID`, `NEXT_PUBLIC_HEXCLAVE_PROJECT_ID`, `STACK_PROJECT_ID`,
    * `NEXT_PUBLIC_STACK_PROJECT_ID`, in this order.
@@ -255,7 +259,7 @@ export interface VerifyJwtOptions {
 
   /**
    * Aborts the call: it rejects at once with an `AbortError`, whose `cause` is the signal's reason, and whose `status`
-   * is 503. Others that wait for the same fetch go on.
+   * is 503. Others that wait for the same fetch go on. In a client or a middleware it ends all later calls, too.
    */
   signal?: AbortSignal | undefined;
 
@@ -322,9 +326,10 @@ export interface GetUserOptions extends VerifyJwtOptions {
   accessType?: 'server' | 'client' | undefined;
 
   /**
-   * Milliseconds for which an answer may be reused for the same token and options, unless the API has refused the token
-   * since. With it, concurrent callers share one request, its tries, and its end: that of the one with the longest
-   * `timeout`, counted from when it began. The token is verified on each call all the same, and failures are not kept.
+   * Milliseconds for which an answer may be reused for the same token, address, project, keys, `accessType` and user
+   * types, unless the API has refused the token since. With it, concurrent callers share one request, its tries, and
+   * its end: that of the one with the longest `timeout`, counted from when it began. The token is verified on each call
+   * all the same, and failures are not kept.
    *
    * @defaultValue `0`
    */
@@ -472,7 +477,7 @@ export interface CurrentUser {
   country_code?: string | null;
   /** 0 to 100. Server access only. */
   risk_scores?: { sign_up: { bot: number; free_trial_abuse: number } };
-  /** The linked accounts. */
+  /** The linked accounts: `id` is the provider's (`"google"`, say), `account_id` the user's there. */
   oauth_providers: Array<{ id: string; account_id: string; email?: string | null }>;
   /** The id of the team that the user has selected. */
   selected_team_id: string | null;
@@ -551,8 +556,9 @@ export interface StackAuthStats {
   };
   /**
    * How many calls under this client's options were rejected with each code that occurred, in this thread.
-   * Not among them: options that could not be read, requests without a token, calls aborted while they waited for the
-   * network. A token that is being checked counts, even if its call is aborted meanwhile.
+   * Not among them: options that could not be read, requests in which no token, several or none that can be read were
+   * found, calls aborted while they waited for the network. A token that is being checked counts, even if its call is
+   * aborted meanwhile.
    */
   rejections: { [code in StackAuthErrorCode]?: number };
   /** The tokens whose signature was found good; one cache for all who name the same `tokenCacheBytes`. */
@@ -636,13 +642,26 @@ export interface VerifyMessage {
   error?: unknown;
 }
 
-/** Every code that a {@link StackAuthError} can have; where jose has one, it is jose's. */
+/**
+ * Every code that a {@link StackAuthError} can have; where jose has one, it is jose's. `docs/errors.md` in this package
+ * says what to do about each.
+ */
 export type StackAuthErrorCode = CallerErrorCode | OperatorErrorCode | ServiceErrorCode;
 
 /**
- * The caller is at fault: status 401, but 400 for `ERR_TOKEN_AMBIGUOUS` and 403 for
- * `ERR_USER_TYPE_NOT_ALLOWED`. Not retryable. The two `ERR_TOKEN_…` are about the request: it has no token, or
- * several that differ.
+ * The caller is at fault: status 401, unless another is named here. Not retryable.
+ * - `ERR_TOKEN_MISSING`: the request has no token
+ * - `ERR_TOKEN_AMBIGUOUS` (400): the request has several tokens that differ
+ * - `ERR_JWT_EXPIRED`: `exp` has passed
+ * - `ERR_JWT_CLAIM_VALIDATION_FAILED`: a claim is missing, of another type, or not as expected; see `claim`
+ * - `ERR_JWT_INVALID`: the signed payload is no JSON object
+ * - `ERR_JWS_INVALID`: it is no compact JWS, or where it stands in the request cannot be read
+ * - `ERR_JWS_SIGNATURE_VERIFICATION_FAILED`: the signature is not of that key of the project
+ * - `ERR_JOSE_ALG_NOT_ALLOWED`: `alg` is not ES256
+ * - `ERR_JOSE_NOT_SUPPORTED`: the header has `crit`
+ * - `ERR_JWKS_NO_MATCHING_KEY`: the project has no key of that `kid`
+ * - `ERR_USER_TYPE_NOT_ALLOWED` (403): a restricted or anonymous user
+ * - `ERR_USER_UNAUTHENTICATED`: Stack Auth has no such user, or refuses the token
  */
 export type CallerErrorCode =
   | 'ERR_TOKEN_MISSING'
@@ -659,8 +678,11 @@ export type CallerErrorCode =
   | 'ERR_USER_UNAUTHENTICATED';
 
 /**
- * The operator is at fault: status 500. Not retryable. All but `ERR_CONFIG` are thrown when this package is
- * loaded, which needs its native part:
+ * The operator is at fault: status 500. Not retryable.
+ * - `ERR_CONFIG`: an option is wrong or missing, or Stack Auth does not know the project (its key set is a 404) or
+ *   refuses the keys
+ *
+ * The others are thrown when this package is loaded, which needs its native part:
  * - `ERR_BINARY_MISSING`: the package with the binary of this platform is not installed
  * - `ERR_BINARY_UNUSABLE`: the system refuses the binary; `cause` has its words
  * - `ERR_BINARY_VERSION`: the binary is of another version
@@ -673,7 +695,15 @@ export type OperatorErrorCode =
   | 'ERR_BINARY_VERSION'
   | 'ERR_UNSUPPORTED_PLATFORM';
 
-/** Stack Auth, or the way there, is at fault: status 503. Retryable. */
+/**
+ * Stack Auth, or the way there, is at fault: status 503. Retryable.
+ * - `ERR_JWKS_FETCH_FAILED`: there are no keys, or not the one that is needed, and they could not be fetched
+ * - `ERR_JWKS_TIMEOUT`: … not in time
+ * - `ERR_JWKS_INVALID`: … and what came is no key set
+ * - `ERR_API_UNAVAILABLE`: `users/me` could not be asked, or gave no usable answer
+ * - `ERR_API_TIMEOUT`: `users/me` did not answer in time
+ * - `ERR_API_RATE_LIMITED`: the project's rate limit for `users/me` was reached
+ */
 export type ServiceErrorCode =
   | 'ERR_JWKS_INVALID'
   | 'ERR_JWKS_TIMEOUT'
@@ -724,6 +754,6 @@ export class StackAuthError extends Error {
   readonly stackCode?: string;
   /** What Stack Auth's API said besides, if it did. */
   readonly details?: Json;
-  /** What the layer below said: the network or, on loading, the operating system. */
+  /** What went wrong below: in the network, a parser, a getter of yours or, on loading, the operating system. */
   readonly cause?: unknown;
 }

@@ -91,6 +91,8 @@ export interface StackAuthStandIn {
    *
    * `stack-auth-native` does not see this clock. Pass it on:
    *
+   * @throws `TypeError` if it is set to anything but a valid `Date` or `undefined`
+   *
    * @example
    * ```ts
    * const { accessToken } = stack.signIn();
@@ -107,7 +109,7 @@ export interface StackAuthStandIn {
    * options; otherwise a new one is created.
    *
    * @throws `TypeError` on an unknown option, a `user` that is not there, an unknown user type, an `expiresIn`
-   *   that is no finite number, or `fields` or `claims` that are no JSON
+   *   that is no finite number, or `fields` or `claims` that `JSON.stringify` refuses (a `BigInt`, a cycle)
    *
    * @example
    * ```ts
@@ -145,7 +147,8 @@ export interface StackAuthStandIn {
    * - `'error'`: status 500
    * - `'rateLimit'`: status 429, with `Retry-After` if `retryAfter` is there
    *
-   * @throws `TypeError` on an unknown kind or option
+   * @throws `TypeError` on an unknown kind or option; after a `'refuse'`, also Node's `EADDRINUSE`, as
+   *   {@link StackAuthStandIn.recover}
    */
   outage(kind: OutageKind, options?: OutageOptions): Promise<void>;
 
@@ -218,7 +221,7 @@ export type OutageKind = 'refuse' | 'hang' | 'error' | 'rateLimit';
 
 /** See {@link StackAuthStandIn.outage}. */
 export interface OutageOptions {
-  /** The `Retry-After` of `'rateLimit'`, in seconds. @defaultValue none, as it may be missing */
+  /** The `Retry-After` of `'rateLimit'`, in whole seconds. @defaultValue none, as it may be missing */
   retryAfter?: number | undefined;
 }
 

@@ -327,9 +327,9 @@ export interface GetUserOptions extends VerifyJwtOptions {
 
   /**
    * Milliseconds for which an answer may be reused for the same token, address, project, keys, `accessType` and user
-   * types, unless the API has refused the token since. With it, concurrent callers share one request, its tries, and
-   * its end: that of the one with the longest `timeout`, counted from when it began. The token is verified on each call
-   * all the same, and failures are not kept.
+   * types, unless the API, asked with the same, has refused the token since. With it, concurrent callers share one
+   * request, its tries, and its end: that of the one with the longest `timeout`, counted from when it began. The token is
+   * verified on each call all the same, and failures are not kept.
    *
    * @defaultValue `0`
    */

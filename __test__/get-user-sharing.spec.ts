@@ -14,7 +14,15 @@ import {
   times,
   until,
 } from './support/cache-issuer.js';
-import { KnownErrors, type StandIn, sendError, sendJson, userOf } from './support/stand-in.js';
+import {
+  KnownErrors,
+  type Request,
+  type Response,
+  type StandIn,
+  sendError,
+  sendJson,
+  userOf,
+} from './support/stand-in.js';
 
 const NO_USER = { code: 'ERR_USER_UNAUTHENTICATED', status: 401 };
 
@@ -26,6 +34,9 @@ function joinedBy(issuer: StandIn, callers: number) {
   const before = hits();
   return () => until(() => hits() === before + callers);
 }
+
+const refuse = (_request: Request, response: Response) =>
+  sendError(response, new KnownErrors.CannotGetOwnUserWithoutUser());
 
 describe('with maxAge', () => {
   test('concurrent callers share one request', async () => {
@@ -111,13 +122,48 @@ describe('with maxAge', () => {
     const open = hold(issuer, 'users/me');
     const asked = getUser(token, sharing(issuer));
     await until(() => issuer.userRequests === 1);
-    answer(issuer, 'users/me', (_request, response) => {
-      sendError(response, new KnownErrors.CannotGetOwnUserWithoutUser());
-    });
+    answer(issuer, 'users/me', refuse);
     expect(await failure(getUser(token, issuer.options))).toMatchObject(NO_USER);
     open();
     expect(await asked).toEqual(userOf());
     expect(await failure(getUser(token, sharing(issuer)))).toMatchObject(NO_USER);
+  });
+
+  test('nor does it take the place of a newer request', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    const open = hold(issuer, 'users/me');
+    const older = getUser(token, sharing(issuer));
+    await until(() => issuer.userRequests === 1);
+    answer(issuer, 'users/me', refuse);
+    await failure(getUser(token, issuer.options));
+    const { open: openNewer, opened } = gate();
+    answer(issuer, 'users/me', async (request, response) => {
+      await opened;
+      refuse(request, response);
+    });
+    const newer = failure(getUser(token, sharing(issuer)));
+    await until(() => issuer.userRequests === 3);
+    open();
+    expect(await older).toEqual(userOf());
+    const joined = joinedBy(issuer, 1);
+    const last = failure(getUser(token, sharing(issuer)));
+    await joined();
+    openNewer();
+    expect([await newer, await last]).toMatchObject([NO_USER, NO_USER]);
+    expect(issuer.userRequests).toBe(3);
+  });
+
+  test('an answer is forgotten once the API has refused the type of the user', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    await getUser(token, sharing(issuer));
+    answer(issuer, 'users/me', (_request, response) => {
+      response.writeHead(403, { 'x-stack-known-error': 'RESTRICTED_USER_NOT_ALLOWED' }).end();
+    });
+    for (const options of [issuer.options, sharing(issuer)]) {
+      expect(await failure(getUser(token, options))).toMatchObject({ status: 403 });
+    }
   });
 
   test.each([
@@ -131,9 +177,7 @@ describe('with maxAge', () => {
     answer(issuer, 'users/me', status(503));
     await failure(getUser(token, { ...issuer.options, ...own }));
     expect(await getUser(token, sharing(issuer)), 'an outage refuses nobody').toEqual(user);
-    answer(issuer, 'users/me', (_request, response) => {
-      sendError(response, new KnownErrors.CannotGetOwnUserWithoutUser());
-    });
+    answer(issuer, 'users/me', refuse);
     for (const options of [{ ...issuer.options, ...own }, sharing(issuer)]) {
       expect(await failure(getUser(token, options))).toMatchObject(NO_USER);
     }
@@ -229,9 +273,7 @@ describe('with maxAge', () => {
     const options = { ...issuer.options, maxAge: 10 };
     await getUser(token, options);
     await sleep(15);
-    answer(issuer, 'users/me', (_request, response) =>
-      sendError(response, new KnownErrors.CannotGetOwnUserWithoutUser()),
-    );
+    answer(issuer, 'users/me', refuse);
     expect(await failure(getUser(token, options))).toMatchObject(NO_USER);
   });
 

@@ -129,6 +129,13 @@ describe('exported keys', () => {
       await expect(client.verifyJwt(token, { allowRestricted: true })).resolves.toBeDefined();
     });
 
+    test('may also come with a call', async () => {
+      const issuer = await startIssuer();
+      const keys = await keysOfAge(issuer, 0);
+      await new StackAuth(issuer.options).verifyJwt(await issuer.mint(), { keys });
+      expect(issuer.requests).toEqual([]);
+    });
+
     test('serve its calls, whatever else they are about', async () => {
       const issuer = await startIssuer();
       const client = new StackAuth({ ...issuer.options, keys: await keysOfAge(issuer, 0) });

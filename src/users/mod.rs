@@ -158,6 +158,10 @@ impl Shared {
             Ok(user)
         };
         let flight = Flight::launch(timeout, work, late(&question.users), land);
+        if flights.len() == flights.capacity() {
+            // Those whose runtime has ended, with the last worker thread that used it, never land.
+            flights.retain(|_, flight| flight.is_under_way());
+        }
         // A map keeps its key when a value is replaced, and `land` goes by it.
         flights.remove(&question);
         flights.insert(question, flight.clone());

@@ -138,7 +138,7 @@ export class StackAuth {
    *
    * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
    * @param perCall Options that apply to this call in place of the client's. Where one is `undefined`, the
-   *   client's applies: with another `baseUrl` alone, the client's secret key is sent there.
+   *   client's applies: with another `baseUrl` alone, the client's keys are sent there.
    */
   getUser(accessToken: string, perCall?: GetUserOptions): Promise<CurrentUser>;
 

@@ -79,6 +79,24 @@ describe('options that were read before', () => {
     expect(stringify).not.toHaveBeenCalled();
   });
 
+  test('are read again in another environment, even if it changed while they were read', async () => {
+    const before = standIn.projectId;
+    const after = 'another-project';
+    vi.stubEnv('STACK_API_URL', standIn.url);
+    vi.stubEnv('STACK_PROJECT_ID', before);
+    const { signal } = new AbortController();
+    const changing = Object.defineProperty(signal, 'aborted', {
+      get() {
+        vi.stubEnv('STACK_PROJECT_ID', after);
+        return false;
+      },
+    });
+    await verifyJwt(token, { clockTolerance: 3, signal: changing });
+    expect(process.env.STACK_PROJECT_ID).toBe(after);
+    const again = verifyJwt(token, { clockTolerance: 3 });
+    await expect(again).rejects.toMatchObject({ code: 'ERR_CONFIG' }); // No such project.
+  });
+
   test('are those of the call, even if reading them verifies by others', async () => {
     const anonymous = await standIn.mint({ type: 'anonymous' });
     const lax = { ...standIn.options, allowAnonymous: true };

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 
 import { StackAuth, verifyJwt } from '../index.js';
 import { startStackAuth } from '../testing.js';
-import { DOWN, startIssuer } from './support/cache-issuer.js';
+import { DOWN, keysOfAge, startIssuer } from './support/cache-issuer.js';
 
 const verifications = (client: StackAuth) => client.stats().verifications;
 
@@ -52,6 +52,18 @@ test('those under equal options are counted together, in whatever order these ar
   await verifyJwt(token, backwards);
   await new StackAuth(backwards).verifyJwt(token);
   expect(verifications(client)).toEqual({ remembered: 2, new: 1, refused: 0 });
+});
+
+test('those of a client with keys are counted, whatever options a call has', async () => {
+  const issuer = await startIssuer();
+  const client = new StackAuth({ ...issuer.options, keys: await keysOfAge(issuer, 0) });
+  const token = await issuer.mint();
+  for (const perCall of [undefined, {}, { timeout: undefined }, { projectId: issuer.projectId }]) {
+    await client.verifyJwt(token, perCall);
+  }
+  await client.verifyJwt('nonsense', { timeout: undefined }).catch(() => {});
+  expect(verifications(client)).toEqual({ remembered: 3, new: 1, refused: 1 });
+  expect(client.stats().rejections).toEqual({ ERR_JWS_INVALID: 1 });
 });
 
 test('what fails for want of keys is nobody’s refusal', async () => {

@@ -21,7 +21,7 @@ const { parseVerified } = require('./verified.js');
  * @property {number | undefined} currentDate
  * @property {AbortSignal | undefined} signal
  * @property {Client} client
- * @property {unknown} projectId
+ * @property {Options} settings
  */
 
 /**
@@ -74,9 +74,8 @@ function bind({ currentDate, signal, ...others }) {
     }
     clients.set(key, client);
   }
-  const { projectId, tokenCacheBytes } = settings;
-  const templates = Templates.of(tokenCacheBytes);
-  return { number: client.number, templates, currentDate, signal, client, projectId };
+  const templates = Templates.of(settings.tokenCacheBytes);
+  return { number: client.number, templates, currentDate, signal, client, settings };
 }
 
 /**

@@ -36,7 +36,7 @@ NativeClient.onKeyFetch((fetch) => {
  * @param {() => Promise<T>} call
  * @param {(result: T) => string} userIdOf
  */
-async function published(operation, { projectId }, call, userIdOf) {
+async function published(operation, { settings: { projectId } }, call, userIdOf) {
   const start = performance.now();
   /** @param {Pick<VerifyMessage, 'code' | 'error' | 'userId'>} outcome */
   const publish = (outcome) =>

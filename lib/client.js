@@ -33,9 +33,10 @@ class StackAuth {
   /** @param {unknown} [options] */
   constructor(options) {
     const read = readOptions(entriesOf(options));
-    this.#bound = bind(read);
-    // They were imported just now, and a call may be about another address, whose keys they are not.
+    // Imports its keys, which are not those of a call about another address.
+    bind(read);
     this.#options = { ...read, keys: undefined };
+    this.#bound = bind(this.#options);
   }
 
   /**

@@ -10,7 +10,7 @@ const { entriesOf, fromEnvironment, isObject, isPlain, readOptions } = require('
  * @typedef {object} Read
  * @property {string[]} names of the object's own members
  * @property {unknown[]} values
- * @property {Array<[option: string, value: string | undefined]>} environment the values from there, of options
+ * @property {Array<[option: string, value: unknown]>} environment the values from there, of options
  *   that were left out
  * @property {Bound} bound
  */
@@ -112,7 +112,8 @@ class Recent {
     const read = {
       names: [...given.keys()],
       values: [...given.values()],
-      environment: missing.map((option) => [option, fromEnvironment(option)]),
+      // As they were read: by now, there may be others.
+      environment: missing.map((option) => [option, bound.settings[option]]),
       bound,
     };
     known.set(project, [read, ...(others ?? [])].slice(0, MAX_OF_A_PROJECT));

@@ -87,7 +87,8 @@ export interface StackAuthStandIn {
 
   /**
    * What `iat` and `exp` of new tokens are reckoned from, and what `users/me` judges them by: the
-   * system's clock (or your fake one), until it is set; then it stands still. `undefined` sets it back.
+   * system's clock (or your fake one), until it is set; then it stands still. `undefined` sets it back. What it gives
+   * is a copy: to change it, set it.
    *
    * `stack-auth-native` does not see this clock. Pass it on:
    *
@@ -106,10 +107,12 @@ export interface StackAuthStandIn {
 
   /**
    * Signs a user in, with a new session. An existing user, found by `user` or `email`, is updated with the other
-   * options; otherwise a new one is created.
+   * options, and so is the object that earlier calls returned; otherwise a new one is created. For another token of the
+   * same session, hand its `refresh_token_id` on in `claims`.
    *
-   * @throws `TypeError` on an unknown option, a `user` that is not there, an unknown user type, an `expiresIn`
-   *   that is no finite number, or `fields` or `claims` that `JSON.stringify` refuses (a `BigInt`, a cycle)
+   * @throws `TypeError` on an unknown option, a `user` that is not there, an `id` that another has, an unknown user
+   *   type, an `expiresIn` that is no finite number, or `fields` or `claims` that `JSON.stringify` refuses (a `BigInt`, a
+   *   cycle)
    *
    * @example
    * ```ts
@@ -143,12 +146,13 @@ export interface StackAuthStandIn {
    * verifying, as `staleIfError` says.
    *
    * - `'refuse'`: connections are refused
-   * - `'hang'`: requests are never answered
+   * - `'hang'`: requests are never answered, so calls take their `timeout`. That is 5 s, all that vitest and jest give
+   *   a test: set a shorter one, or give the test more
    * - `'error'`: status 500
    * - `'rateLimit'`: status 429, with `Retry-After` if `retryAfter` is there
    *
-   * @throws `TypeError` on an unknown kind or option; after a `'refuse'`, also Node's `EADDRINUSE`, as
-   *   {@link StackAuthStandIn.recover}
+   * @throws `TypeError` on an unknown kind or option, or a `retryAfter` that is no whole number; after a `'refuse'`,
+   *   also Node's `EADDRINUSE`, as {@link StackAuthStandIn.recover}
    */
   outage(kind: OutageKind, options?: OutageOptions): Promise<void>;
 
@@ -172,7 +176,7 @@ export interface SignInOptions {
   user?: string | { id: string } | undefined;
 
   /**
-   * The primary email address.
+   * The primary email address, which the service keeps in lower case. Without one, none is verified.
    *
    * @defaultValue what the user has; for a new one, an address that nobody else has, and none if anonymous
    */
@@ -182,14 +186,20 @@ export interface SignInOptions {
   displayName?: string | null | undefined;
 
   /**
-   * Restricted users have not verified their email address; anonymous ones mostly have none.
+   * Restricted users have not verified their email address; anonymous ones mostly have none. Changes what goes with
+   * it, if it is another than before.
    *
    * @defaultValue `'regular'`, or what the user was before
    */
   type?: UserType | undefined;
 
-  /** Further fields, as `users/me` has them: `server_metadata`, say. They win over the others. */
-  fields?: Partial<CurrentUser> | undefined;
+  /**
+   * Further fields, as `users/me` has them: `server_metadata`, say. They win over the others, and are copied. An `id`
+   * finds its user, as `user` does, or is that of the new one; `restricted_by_admin: true` restricts the user.
+   */
+  fields?:
+    | { [Field in keyof CurrentUser]?: Field extends Metadata ? unknown : CurrentUser[Field] }
+    | undefined;
 
   /**
    * Seconds until the token expires. 0 and less give one that has.
@@ -204,6 +214,9 @@ export interface SignInOptions {
    */
   claims?: { [Claim in keyof AccessTokenClaims]?: unknown } | undefined;
 }
+
+/** Fields that hold any JSON, whatever its type. */
+type Metadata = 'client_metadata' | 'client_read_only_metadata' | 'server_metadata';
 
 /** What {@link StackAuthStandIn.signIn} returns. */
 export interface SignedIn {

@@ -7,7 +7,7 @@ const { isDate } = require('node:util/types');
 
 const { answerTo, issuerOf, plain } = require('./lib/testing/api.js');
 const { Keys } = require('./lib/testing/keys.js');
-const { USER_TYPES, claimsOf, fieldsOf, newUser, typeOf } = require('./lib/testing/users.js');
+const { USER_TYPES, claimsOf, newUser, typeOf, update } = require('./lib/testing/users.js');
 
 /**
  * @import { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
@@ -78,7 +78,8 @@ class StackAuthStandIn {
         return standIn.clock;
       },
     };
-    // Specs hand it over as it is: `afterAll(stack.stop)`.
+    // Specs hand them over as they are: `afterAll(stack.stop)`.
+    this.recover = this.recover.bind(this);
     this.stop = this.stop.bind(this);
     // A test that forgets to stop it must not keep its process from ending.
     this.#server.unref().on('connection', (socket) => socket.unref());
@@ -122,7 +123,7 @@ class StackAuthStandIn {
 
   /** @param {SignInOptions} [options] */
   signIn(options = {}) {
-    const { user: who, email, displayName, type, fields, expiresIn = 600, claims } = options;
+    const { type, fields, expiresIn = 600, claims } = options;
     const names = ['user', 'email', 'displayName', 'type', 'fields', 'expiresIn', 'claims'];
     checkNames('signIn', options, names);
     if (type !== undefined && !Object.hasOwn(USER_TYPES, type)) {
@@ -131,13 +132,8 @@ class StackAuthStandIn {
     if (!Number.isFinite(expiresIn)) {
       throw new TypeError('expiresIn must be a number (seconds)');
     }
-    JSON.stringify([fields, claims]); // Throws a TypeError for what could not be served.
-    const user = this.#userOf(who, {
-      ...(email !== undefined && { primary_email: email }),
-      ...(displayName !== undefined && { display_name: displayName }),
-      ...(type !== undefined && fieldsOf(type)),
-      ...fields,
-    });
+    JSON.stringify(claims); // Throws a TypeError for what could not be signed.
+    const user = this.#userOf({ ...options, fields: served(fields) });
     const { projectId, keys } = this.#project;
     const audience = projectId + USER_TYPES[typeOf(user)].suffix;
     const iat = Math.floor(this.clock.getTime() / 1_000);
@@ -172,6 +168,10 @@ class StackAuthStandIn {
       throw new TypeError(`an outage is one of ${Object.keys(OUTAGES).join(', ')}`);
     }
     checkNames('outage', options, ['retryAfter']);
+    const { retryAfter = 0 } = options;
+    if (!Number.isSafeInteger(retryAfter) || retryAfter < 0) {
+      throw new TypeError('retryAfter must be a whole number (seconds)');
+    }
     await this.#inTurn(async () => {
       await this.#listen();
       this.#outage = () => OUTAGES[kind](options);
@@ -225,32 +225,47 @@ class StackAuthStandIn {
   }
 
   /**
-   * The user that is meant, with these fields; a new one if there is none yet.
+   * The user that is meant, updated; a new one if there is none yet.
    *
-   * @param {string | { id: string } | undefined} who
-   * @param {Partial<CurrentUser>} fields
+   * @param {SignInOptions & { fields: Partial<CurrentUser> }} options
    */
-  #userOf(who, fields) {
+  #userOf(options) {
     const { users, clock } = this.#project;
-    const { primary_email: email } = fields;
-    let user =
-      who === undefined
-        ? [...users.values()].find(({ primary_email }) => email && primary_email === email)
-        : users.get(idOf(who));
+    const { type, fields } = options;
+    let user = this.#find(options);
     if (!user) {
-      if (who !== undefined) {
-        throw new TypeError(`there is no user ${idOf(who)}`);
-      }
       user = newUser(clock.getTime());
-      user.primary_email = fields.is_anonymous ? null : `user-${user.id.slice(0, 8)}@example.com`;
+      const isAnonymous = type === 'anonymous' || fields.is_anonymous;
+      user.primary_email = isAnonymous ? null : `user-${user.id.slice(0, 8)}@example.com`;
     }
     const { id } = user;
-    Object.assign(user, { last_active_at_millis: clock.getTime() }, fields);
+    if (fields.id !== undefined && fields.id !== id && users.has(fields.id)) {
+      throw new TypeError(`there is another user ${fields.id}`);
+    }
+    user.last_active_at_millis = clock.getTime();
+    update(user, options);
     if (user.id !== id) {
       users.delete(id); // `fields` gave it another.
     }
     users.set(user.id, user);
     return user;
+  }
+
+  /** @param {SignInOptions & { fields: Partial<CurrentUser> }} options */
+  #find({ user: who, email, fields }) {
+    const { users } = this.#project;
+    if (who !== undefined) {
+      const user = users.get(idOf(who));
+      if (!user) {
+        throw new TypeError(`there is no user ${idOf(who)}`);
+      }
+      return user;
+    }
+    const wanted = 'primary_email' in fields ? fields.primary_email : email?.trim().toLowerCase();
+    return (
+      users.get(/** @type {string} */ (fields.id)) ??
+      [...users.values()].find(({ primary_email }) => wanted && primary_email === wanted)
+    );
   }
 
   /**
@@ -266,6 +281,22 @@ class StackAuthStandIn {
       response.end(body);
     }
   }
+}
+
+/**
+ * Fields as they will be served: a copy, for specs use one object for many users. Throws a TypeError for what could not
+ * be.
+ *
+ * @param {object} [fields]
+ * @returns {Partial<CurrentUser>}
+ */
+function served(fields = {}) {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, value]) => {
+      const json = JSON.stringify(value);
+      return [name, json === undefined ? undefined : JSON.parse(json)];
+    }),
+  );
 }
 
 /** @param {string | { id: string }} user */

@@ -143,6 +143,10 @@ describe('an outage', () => {
     const stack = await start();
     await expect(stack.outage('toString' as OutageKind)).rejects.toThrow(TypeError);
     await expect(stack.outage('rateLimit', { retryafter: 1 } as object)).rejects.toThrow(TypeError);
+    for (const retryAfter of [-1, 1.5, Number.NaN, '1' as unknown as number]) {
+      const refused = stack.outage('rateLimit', { retryAfter });
+      await expect(refused).rejects.toThrow('retryAfter must be a whole number');
+    }
     expect(() => stack.rotateKeys({ withdrawn: true } as object)).toThrow(TypeError);
   });
 });

@@ -93,7 +93,64 @@ describe('signing in', () => {
     const { user } = stack.signIn({ email: 'ada@example.com', displayName: 'Ada' });
     expect(stack.signIn({ user, email: null, displayName: null }).user).toMatchObject(nothing);
     expect(stack.signIn({ email: null }).user).toMatchObject(nothing);
-    expect(stack.signIn({ displayName: '' }).user.display_name).toBe('');
+    const empty = stack.signIn({ email: '', displayName: '' }).user;
+    expect(empty).toMatchObject({ ...nothing, primary_email_verified: false });
+  });
+
+  test('verifies no address that is not there', async () => {
+    const stack = await start();
+    const none = { primary_email_verified: false, primary_email_auth_enabled: false };
+    const { user: visitor } = stack.signIn({ type: 'anonymous' });
+    for (const options of [{ email: null }, { user: visitor, type: 'regular' as const }]) {
+      const { user, accessToken } = stack.signIn(options);
+      expect(user).toMatchObject(none);
+      const { payload } = await verifyJwt(accessToken, stack.options);
+      expect(payload).toMatchObject({ email: null, email_verified: false });
+    }
+    const fields = { primary_email: null, primary_email_verified: true };
+    expect(stack.signIn({ fields }).user).toMatchObject(fields);
+  });
+
+  test('knows an address in lower case', async () => {
+    const stack = await start();
+    const { user } = stack.signIn({ email: ' Ada@Example.com' });
+    expect(user.primary_email).toBe('ada@example.com');
+    expect(stack.signIn({ email: 'ADA@example.com' }).user).toBe(user);
+  });
+
+  test('as another type changes no more than that', async () => {
+    const stack = await start();
+    const own = { has_password: false, auth_with_email: false, primary_email_auth_enabled: false };
+    const { user } = stack.signIn({ type: 'restricted', fields: own });
+    stack.signIn({ user, type: 'regular' });
+    expect(user).toMatchObject({ ...own, primary_email_verified: true, is_restricted: false });
+    stack.signIn({ user, fields: { primary_email_verified: false } });
+    stack.signIn({ user, type: 'regular' });
+    expect(user.primary_email_verified).toBe(false);
+    stack.signIn({ user, type: 'anonymous' });
+    stack.signIn({ user, type: 'regular' });
+    expect(user).toMatchObject({ has_password: true, auth_with_email: true });
+  });
+
+  test('by an id gives who has it, but to nobody that of another', async () => {
+    const stack = await start();
+    const fields = { id: 'ada' };
+    const { user } = stack.signIn({ displayName: 'Ada', fields });
+    expect(stack.signIn({ fields }).user).toBe(user);
+    const { user: other } = stack.signIn();
+    expect(() => stack.signIn({ user: other, fields })).toThrow('there is another user ada');
+    expect(user.display_name).toBe('Ada');
+  });
+
+  test('shares no fields between users, and takes them as they are served', async () => {
+    const stack = await start();
+    const fields = { server_metadata: { roles: ['reader'], at: new Date(0) } };
+    const [one, two] = [stack.signIn({ fields }), stack.signIn({ fields })];
+    (one.user.server_metadata as { roles: string[] }).roles.push('admin');
+    const served = { roles: ['reader'], at: '1970-01-01T00:00:00.000Z' };
+    expect(two.user.server_metadata).toEqual(served);
+    expect(await getUser(two.accessToken, stack.options)).toEqual(two.user);
+    expect(fields.server_metadata.roles).toEqual(['reader']);
   });
 
   test('takes fields of users/me, and what is changed later', async () => {
@@ -231,6 +288,14 @@ describe('signing in', () => {
     });
     const { payload } = await verifyJwt(accessToken, { ...stack.options, allowRestricted: true });
     expect(payload).toMatchObject({ email_verified: true, restricted_reason: reason });
+    const { user } = stack.signIn({ fields: { restricted_by_admin: true } });
+    expect(user).toMatchObject({
+      primary_email_verified: true,
+      is_restricted: true,
+      restricted_reason: reason,
+    });
+    stack.signIn({ user, type: 'regular' });
+    expect(user).toMatchObject({ is_restricted: false, restricted_by_admin: false });
   });
 });
 

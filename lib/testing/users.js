@@ -4,7 +4,7 @@ const { randomUUID } = require('node:crypto');
 
 /**
  * @import { CurrentUser } from '../../index.js'
- * @import { UserType } from '../../testing.js'
+ * @import { SignInOptions, UserType } from '../../testing.js'
  */
 
 /** How tokens of a user type are told apart, and what sets such a user apart. */
@@ -33,7 +33,55 @@ function fieldsOf(type) {
     is_anonymous: type === 'anonymous',
     is_restricted: type !== 'regular',
     restricted_reason: reason === null ? null : { type: reason },
+    restricted_by_admin: false,
+    restricted_by_admin_reason: null,
+    restricted_by_admin_private_details: null,
   };
+}
+
+/** What an address that is not there cannot be. */
+const WITHOUT_EMAIL = { primary_email_verified: false, primary_email_auth_enabled: false };
+const RESTRICTED_BY_ADMIN = {
+  is_restricted: true,
+  restricted_reason: { type: 'restricted_by_administrator' },
+};
+
+/**
+ * Changes a user as Stack Auth would; `fields` win.
+ *
+ * @param {CurrentUser} user
+ * @param {SignInOptions} options
+ */
+function update(user, { email, displayName, type, fields }) {
+  Object.assign(
+    user,
+    // As the service stores them: names that are empty are none, and addresses are in lower case.
+    email !== undefined && { primary_email: email?.trim().toLowerCase() || null },
+    displayName !== undefined && { display_name: displayName || null },
+    type !== undefined && changesTo(type, typeOf(user)),
+    fields,
+  );
+  if (user.primary_email === null) {
+    Object.assign(user, WITHOUT_EMAIL, fields);
+  }
+  if (user.restricted_by_admin && !user.is_restricted) {
+    Object.assign(user, RESTRICTED_BY_ADMIN, fields);
+  }
+}
+
+/**
+ * What changes in a user who becomes of another type. Only who was anonymous gets a password by it.
+ *
+ * @param {UserType} type
+ * @param {UserType} before
+ */
+function changesTo(type, before) {
+  if (type === before) {
+    return {};
+  }
+  const { has_password, auth_with_email, primary_email_auth_enabled, ...others } = fieldsOf(type);
+  const isSignUp = type === 'anonymous' || before === 'anonymous';
+  return isSignUp ? fieldsOf(type) : others;
 }
 
 /**
@@ -54,9 +102,6 @@ function newUser(now) {
     otp_auth_enabled: false,
     passkey_auth_enabled: false,
     requires_totp_mfa: false,
-    restricted_by_admin: false,
-    restricted_by_admin_reason: null,
-    restricted_by_admin_private_details: null,
     country_code: null,
     risk_scores: { sign_up: { bot: 0, free_trial_abuse: 0 } },
     oauth_providers: [],
@@ -124,4 +169,4 @@ function clientTeam({ created_at_millis, server_metadata, ...team }) {
   return team;
 }
 
-module.exports = { USER_TYPES, claimsOf, clientView, fieldsOf, newUser, typeOf };
+module.exports = { USER_TYPES, claimsOf, clientView, newUser, typeOf, update };

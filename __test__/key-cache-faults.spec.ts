@@ -151,9 +151,9 @@ describe('an outage', () => {
     const client = new StackAuth(issuer.options);
     answerKeys(issuer, (_request, response) => sendJson(response, 200, { keys: [] }));
     const token = await issuer.mint();
-    for (const _ of times(3, () => {})) {
+    for (const pause of [0, 0, 1_050, 1_050, 1_050]) {
       await expect(client.verifyJwt(token)).rejects.toMatchObject(UNKNOWN_KEY);
-      await sleep(1_050);
+      await sleep(pause);
     }
     answerKeys(issuer, status(503));
     await expect(client.warmUp()).rejects.toMatchObject(DOWN);

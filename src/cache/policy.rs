@@ -126,7 +126,9 @@ impl State {
         // A fetch that others need as well is no cost of this kid. After a failure one is needed, once the pause is over,
         // for the issuer may have this key by now.
         let is_needed = refresh_ahead || self.failures.last.is_some();
-        if fetching || is_needed || self.budget.has_one(now) {
+        // An empty set is fetched again soon in any case. It must not use up what the next rotation needs.
+        let spared = i64::from(snapshot.keys.is_empty());
+        if fetching || is_needed || self.budget.left(now) > spared {
             return self.wait_fail_or_fetch(fetching, held_back);
         }
         Action::Use(snapshot)
@@ -165,8 +167,9 @@ impl State {
     pub fn on_answer(&mut self, snapshot: Arc<Snapshot>, kid: Option<&str>, now: Millis) {
         if let Some(kid) = kid {
             let base = self.snapshot.as_ref().unwrap_or(&snapshot);
-            // A set without keys would have been fetched again anyway.
-            let is_due = base.keys.is_empty() && now - base.fetched_at >= EMPTY_MAX_AGE;
+            // A set without keys would have been fetched again anyway; the first is nobody's fault.
+            let is_due = base.keys.is_empty()
+                && (self.snapshot.is_none() || now - base.fetched_at >= EMPTY_MAX_AGE);
             if !base.keys.has_kid(kid) && !is_due {
                 self.budget.take(now);
             }
@@ -238,8 +241,8 @@ impl Default for Budget {
 }
 
 impl Budget {
-    fn has_one(&self, now: Millis) -> bool {
-        self.refilled(now).left > 0
+    fn left(&self, now: Millis) -> i64 {
+        self.refilled(now).left
     }
 
     fn take(&mut self, now: Millis) {

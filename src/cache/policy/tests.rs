@@ -214,19 +214,21 @@ fn an_empty_set_is_soon_asked_about_again_by_whoever_comes() {
 }
 
 #[test]
-fn an_empty_set_uses_up_the_budget_only_before_it_is_due() {
-    let mut state = warm(&[]);
+fn an_empty_set_uses_one_of_the_budget_only_before_it_is_due() {
+    let mut state = State::default();
+    state.on_answer(snapshot(&[], 0), Some("a"), 1);
+    assert_eq!(state.budget.left, BUDGET_BURST);
     for now in [SECOND, 2 * SECOND, 3 * SECOND] {
         decides(&state, "a", now, LIMITS, "fetch");
         state.on_answer(snapshot(&[], now), Some("a"), now);
     }
     assert_eq!(state.budget.left, BUDGET_BURST);
-    for left in [1, 0] {
-        decides(&state, "a", 3 * SECOND + 1, LIMITS, "fetch");
-        state.on_answer(snapshot(&[], 3 * SECOND + 1), Some("a"), 3 * SECOND + 1);
-        assert_eq!(state.budget.left, left);
-    }
+    decides(&state, "a", 3 * SECOND + 1, LIMITS, "fetch");
+    state.on_answer(snapshot(&[], 3 * SECOND + 1), Some("a"), 3 * SECOND + 1);
+    assert_eq!(state.budget.left, BUDGET_BURST - 1);
     decides(&state, "a", 3 * SECOND + 2, LIMITS, "use");
+    state.on_answer(snapshot(&["a"], 4 * SECOND + 1), Some("a"), 4 * SECOND + 1);
+    decides(&state, "b", 4 * SECOND + 2, LIMITS, "fetch");
 }
 
 #[test]

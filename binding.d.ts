@@ -34,6 +34,8 @@ export declare class NativeClient {
   /** Settles to `null`, as JSON. */
   warmUp(abort?: Abort | undefined | null): Promise<Outcome>
   exportKeys(): ExportedKeys | null
+  /** For all clients of the same address. A failure if they are malformed. */
+  importKeys(keys: ExportedKeys): Failure | null
   /** Calls `listener` after each fetch of keys in this process, as long as this thread lives. */
   static onKeyFetch(listener: (arg0: KeyFetch) => void): void
   stats(): Stats
@@ -75,7 +77,6 @@ export interface ClientOptions {
   staleIfError?: number
   maxAge?: number
   tokenCacheBytes?: number
-  keys?: ExportedKeys
 }
 
 /** A key set as JSON, and when it was asked for (milliseconds since 1970). */

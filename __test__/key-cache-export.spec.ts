@@ -171,6 +171,21 @@ describe('exported keys', () => {
     expect(issuer.requests).toEqual([]);
   });
 
+  test('count each time that they are handed over', async () => {
+    const issuer = await startIssuer();
+    const uat = Date.now() - 1_000;
+    const [one, two] = ['one', 'two'].map((kid) => {
+      const signer = newSigner(kid);
+      return { signer, keys: { jwks: { keys: [signer.jwk] }, uat } };
+    });
+    const payload = payloadOf(await issuer.mint());
+    for (const { signer, keys } of [one, two, one, two] as NonNullable<typeof one>[]) {
+      const token = sign({ alg: 'ES256', kid: signer.jwk.kid }, payload, signer);
+      await verifyJwt(token, { ...issuer.options, keys });
+    }
+    expect(issuer.requests).toEqual([]);
+  });
+
   test.each([-1e308, -1, 9e15, 1e308])('of a time of %s do no harm', async (uat) => {
     const issuer = await startIssuer();
     const { jwks } = await keysOfAge(issuer, 0);

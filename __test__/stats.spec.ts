@@ -56,13 +56,16 @@ test('those under equal options are counted together, in whatever order these ar
 
 test('those of a client with keys are counted, whatever options a call has', async () => {
   const issuer = await startIssuer();
-  const client = new StackAuth({ ...issuer.options, keys: await keysOfAge(issuer, 0) });
+  const keys = await keysOfAge(issuer, 0);
+  const client = new StackAuth({ ...issuer.options, keys });
   const token = await issuer.mint();
-  for (const perCall of [undefined, {}, { timeout: undefined }, { projectId: issuer.projectId }]) {
+  const { projectId } = issuer;
+  for (const perCall of [undefined, {}, { timeout: undefined }, { projectId }, { keys }]) {
     await client.verifyJwt(token, perCall);
   }
+  await verifyJwt(token, { ...issuer.options, keys });
   await client.verifyJwt('nonsense', { timeout: undefined }).catch(() => {});
-  expect(verifications(client)).toEqual({ remembered: 3, new: 1, refused: 1 });
+  expect(verifications(client)).toEqual({ remembered: 5, new: 1, refused: 1 });
   expect(client.stats().rejections).toEqual({ ERR_JWS_INVALID: 1 });
 });
 

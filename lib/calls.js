@@ -9,7 +9,7 @@ const { variableOf } = require('./options.js');
 const { parseVerified } = require('./verified.js');
 
 /**
- * @import { Abort as NativeAbort, Failure, NativeClient as Client } from '../binding'
+ * @import { Abort as NativeAbort, ExportedKeys, Failure, NativeClient as Client } from '../binding'
  * @import { Options } from './options.js'
  * @import { Verified } from './verified.js'
  */
@@ -57,7 +57,7 @@ const clients = new Map();
  * @param {Options} options
  * @returns {Bound}
  */
-function bind({ currentDate, signal, ...others }) {
+function bind({ currentDate, signal, keys, ...others }) {
   // Without prototypes: the native side would read options from a polluted one, and an `Array.prototype.toJSON` could
   // give different options the same key. Sorted, so that equal options have the same key.
   const settings = Object.create(null);
@@ -73,6 +73,13 @@ function bind({ currentDate, signal, ...others }) {
       clients.delete(/** @type {string} */ (clients.keys().next().value));
     }
     clients.set(key, client);
+  }
+  if (keys) {
+    // Each time, for whether they count depends on those at hand.
+    const failure = client.importKeys(/** @type {ExportedKeys} */ (keys));
+    if (failure) {
+      throw new StackAuthError(failure);
+    }
   }
   const templates = Templates.of(settings.tokenCacheBytes);
   return { number: client.number, templates, currentDate, signal, client, settings };

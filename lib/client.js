@@ -32,11 +32,10 @@ class StackAuth {
 
   /** @param {unknown} [options] */
   constructor(options) {
-    const read = readOptions(entriesOf(options));
-    // Imports its keys, which are not those of a call about another address.
-    bind(read);
-    this.#options = { ...read, keys: undefined };
+    this.#options = readOptions(entriesOf(options));
     this.#bound = bind(this.#options);
+    // They were imported just now, and are not those of a call about another address.
+    this.#options.keys = undefined;
   }
 
   /**

@@ -45,7 +45,6 @@ pub struct ClientOptions {
     pub stale_if_error: Option<f64>,
     pub max_age: Option<f64>,
     pub token_cache_bytes: Option<f64>,
-    pub keys: Option<ExportedKeys>,
 }
 
 /// A key set as JSON, and when it was asked for (milliseconds since 1970).
@@ -169,6 +168,18 @@ impl NativeClient {
         Some(ExportedKeys { jwks: snapshot.json.as_ref().to_owned(), uat })
     }
 
+    /// For all clients of the same address. A failure if they are malformed.
+    #[napi(catch_unwind)]
+    #[allow(clippy::needless_pass_by_value, reason = "as napi hands it over")]
+    pub fn import_keys(&self, keys: ExportedKeys) -> Option<Failure> {
+        #[allow(
+            clippy::cast_possible_truncation,
+            reason = "whole milliseconds are enough, and `as` saturates"
+        )]
+        let imported = self.client.keys().import(&keys.jwks, keys.uat as i64);
+        imported.err().map(failure)
+    }
+
     /// Calls `listener` after each fetch of keys in this process, as long as this thread lives.
     #[napi(catch_unwind)]
     #[allow(clippy::needless_pass_by_value, reason = "as napi hands it over")]
@@ -209,7 +220,7 @@ impl NativeClient {
 }
 
 fn client_of(options: ClientOptions) -> Result<Client> {
-    let client = Client::new(Options {
+    Client::new(Options {
         project_id: options.project_id,
         secret_server_key: options.secret_server_key,
         publishable_client_key: options.publishable_client_key,
@@ -225,13 +236,5 @@ fn client_of(options: ClientOptions) -> Result<Client> {
         stale_if_error: options.stale_if_error,
         max_age: options.max_age,
         token_cache_bytes: options.token_cache_bytes,
-    })?;
-    if let Some(keys) = options.keys {
-        #[allow(
-            clippy::cast_possible_truncation,
-            reason = "whole milliseconds are enough, and `as` saturates"
-        )]
-        client.keys().import(&keys.jwks, keys.uat as i64)?;
-    }
-    Ok(client)
+    })
 }

@@ -69,7 +69,14 @@ function setUp(options, required) {
         'STACK_SECRET_SERVER_KEY, or ask with accessType "client"',
     );
   }
-  return { client, required, fetchUser, cookies, settings };
+  // A client has options of its own: the environment makes no difference then.
+  return {
+    client,
+    required,
+    fetchUser,
+    cookies,
+    settings: settings.client ? { client } : settings,
+  };
 }
 
 /** @param {Setup} setup */

@@ -33,6 +33,16 @@ describe.each(EXPRESSES)('in %s, two middlewares in a row', (_version, express) 
     expect((await ask('/')).status).toBe(401);
   });
 
+  test('with one client find out once, whatever has become of the environment', async () => {
+    const issuer = await startIssuer();
+    const client = new StackAuth(issuer.options);
+    const first = optionalUser({ client, fetchUser: true });
+    vi.stubEnv('HEXCLAVE_PROJECT_ID', 'another');
+    const ask = await serve(appOf(express, first, requireUser({ client, fetchUser: true })));
+    await ask('/', withToken(await issuer.mint()));
+    expect(issuer.userRequests).toBe(1);
+  });
+
   test('with one client find out once, and with two of them twice', async () => {
     const issuer = await startIssuer();
     const [one, two] = [new StackAuth(issuer.options), new StackAuth(issuer.options)];

@@ -37,11 +37,11 @@ export function verifyJwt(accessToken: string, options?: VerifyJwtOptions): Prom
  * Asks Stack Auth for the user of an access token: `GET /api/v1/users/me`, with every field of the
  * answer passed through.
  *
- * A token that {@link verifyJwt} would refuse is refused without a request. Only if there are no usable keys, and
- * no set can be fetched, is one that has not expired sent unverified, for the API to judge; an answer whose `id` is not
- * the token's `sub` is then an `ERR_API_UNAVAILABLE`: it may be a proxy's page. On 429, 5xx and connection errors there
- * are up to two more tries within `timeout`, honouring `Retry-After`; one that is longer than the time left ends the
- * call at once.
+ * A token that {@link verifyJwt} would refuse is refused without a request. Only if there are no usable keys, and no
+ * set can be fetched in half of `timeout`, is one that has not expired sent unverified, for the API to judge; an answer
+ * whose `id` is not the token's `sub` is then an `ERR_API_UNAVAILABLE`: it may be a proxy's page. On 429, 5xx and
+ * connection errors there are up to two more tries within `timeout`, honouring `Retry-After`; one that is longer than
+ * the time left ends the call at once.
  *
  * A rejection is always a {@link StackAuthError}, or an `AbortError` if `signal` was aborted:
  * - status 401: the codes of {@link verifyJwt}, and `ERR_USER_UNAUTHENTICATED` if the API says that
@@ -138,7 +138,8 @@ export class StackAuth {
    *
    * @param accessToken A compact JWS of at most 16 KiB, without `Bearer`.
    * @param perCall Options that apply to this call in place of the client's. Where one is `undefined`, the
-   *   client's applies: with another `baseUrl` alone, the client's keys are sent there.
+   *   client's applies: with another `baseUrl` alone, the client's `secretServerKey` and `publishableClientKey` are
+   *   sent there.
    */
   getUser(accessToken: string, perCall?: GetUserOptions): Promise<CurrentUser>;
 
@@ -180,8 +181,8 @@ export class StackAuth {
 }
 
 /**
- * Options of {@link verifyJwt}. An unknown name or a wrong type is an `ERR_CONFIG`. Those of {@link getUser} are read
- * and checked as well, and so are their variables, so that both can have the same.
+ * Options of {@link verifyJwt}. An unknown name or a wrong type is an `ERR_CONFIG`. Those of {@link getUser} are
+ * checked as well, so that both can have the same, and so are their variables when options are first read.
  */
 export interface VerifyJwtOptions {
   /**
@@ -326,10 +327,10 @@ export interface GetUserOptions extends VerifyJwtOptions {
   accessType?: 'server' | 'client' | undefined;
 
   /**
-   * Milliseconds for which an answer may be reused for the same token, address, project, keys, `accessType` and user
-   * types, unless the API, asked with the same, has refused the token since. With it, concurrent callers share one
-   * request, its tries, and its end: that of the one with the longest `timeout`, counted from when it began. The token is
-   * verified on each call all the same, and failures are not kept.
+   * Milliseconds for which an answer may be reused for the same token, `baseUrl`, `projectId`, `secretServerKey`,
+   * `publishableClientKey`, `accessType` and user types, unless the API, asked with the same, has refused the token
+   * since. With it, concurrent callers share one request, its tries, and its end: that of the one with the longest
+   * `timeout`, counted from when it began. The token is verified on each call all the same, and failures are not kept.
    *
    * @defaultValue `0`
    */
@@ -556,9 +557,9 @@ export interface StackAuthStats {
   };
   /**
    * How many calls under this client's options were rejected with each code that occurred, in this thread.
-   * Not among them: options that could not be read, requests in which no token, several or none that can be read were
-   * found, calls aborted while they waited for the network. A token that is being checked counts, even if its call is
-   * aborted meanwhile.
+   * Not among them: options that could not be read, requests whose token was missing, ambiguous or unreadable, calls
+   * aborted while they waited for the network. A token that is being checked counts, even if its call is aborted
+   * meanwhile.
    */
   rejections: { [code in StackAuthErrorCode]?: number };
   /** The tokens whose signature was found good; one cache for all who name the same `tokenCacheBytes`. */
@@ -656,7 +657,7 @@ export type StackAuthErrorCode = CallerErrorCode | OperatorErrorCode | ServiceEr
  * - `ERR_JWT_CLAIM_VALIDATION_FAILED`: a claim is missing, of another type, or not as expected; see `claim`
  * - `ERR_JWT_INVALID`: the signed payload is no JSON object
  * - `ERR_JWS_INVALID`: it is no compact JWS, or where it stands in the request cannot be read
- * - `ERR_JWS_SIGNATURE_VERIFICATION_FAILED`: the signature is not of that key of the project
+ * - `ERR_JWS_SIGNATURE_VERIFICATION_FAILED`: the signature is not of a key of the project
  * - `ERR_JOSE_ALG_NOT_ALLOWED`: `alg` is not ES256
  * - `ERR_JOSE_NOT_SUPPORTED`: the header has `crit`
  * - `ERR_JWKS_NO_MATCHING_KEY`: the project has no key of that `kid`
@@ -679,8 +680,8 @@ export type CallerErrorCode =
 
 /**
  * The operator is at fault: status 500. Not retryable.
- * - `ERR_CONFIG`: an option is wrong or missing, or Stack Auth does not know the project (its key set is a 404) or
- *   refuses the keys
+ * - `ERR_CONFIG`: an option is wrong or missing, Stack Auth does not know the project (its key set is a 404) or refuses
+ *   the keys, or `users/me` answers another 4xx; in Express, another package has set `request.auth`
  *
  * The others are thrown when this package is loaded, which needs its native part:
  * - `ERR_BINARY_MISSING`: the package with the binary of this platform is not installed

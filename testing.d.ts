@@ -90,7 +90,7 @@ export interface StackAuthStandIn {
    * system's clock (or your fake one), until it is set; then it stands still. `undefined` sets it back. What it gives
    * is a copy: to change it, set it.
    *
-   * `stack-auth-native` does not see this clock. Pass it on:
+   * `stack-auth-native` does not see this clock. Pass it on as `currentDate`.
    *
    * @throws `TypeError` if it is set to anything but a valid `Date` or `undefined`
    *
@@ -111,8 +111,8 @@ export interface StackAuthStandIn {
    * same session, hand its `refresh_token_id` on in `claims`.
    *
    * @throws `TypeError` on an unknown option, a `user` that is not there, an `id` that another has, an unknown user
-   *   type, an `expiresIn` that is no finite number, or `fields` or `claims` that `JSON.stringify` refuses (a `BigInt`, a
-   *   cycle)
+   *   type, an `expiresIn` that is no finite number, or `fields` or `claims` that `JSON.stringify` refuses (a `BigInt`,
+   *   a cycle)
    *
    * @example
    * ```ts

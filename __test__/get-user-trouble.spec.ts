@@ -161,6 +161,15 @@ describe('where no keys are to be had, the API is asked all the same', () => {
     expect(issuer.userRequests).toBe(1);
   });
 
+  test('nor about one that has expired by currentDate', async () => {
+    const issuer = await startIssuer();
+    answer(issuer, 'jwks', status(503));
+    const token = await issuer.mint();
+    const options = { ...issuer.options, currentDate: new Date(Date.now() + 86_400_000) };
+    expect(await failure(getUser(token, options))).toMatchObject({ code: 'ERR_JWT_EXPIRED' });
+    expect(issuer.userRequests).toBe(0);
+  });
+
   test('but not where keys are at hand and the token has none of them', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();

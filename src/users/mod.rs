@@ -185,3 +185,41 @@ impl Shared {
         self.flights.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::UserType;
+
+    /// Begins a request whose runtime ends before it lands.
+    fn lose(question: &Question) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            SHARED.source(question.clone(), Duration::ZERO, Duration::from_secs(5))
+        });
+    }
+
+    #[test]
+    fn requests_whose_runtime_has_ended_are_let_go_and_make_room_for_newer_ones() {
+        let users = Arc::new(Users {
+            url: "http://127.0.0.1:9/".into(),
+            project_id: "project".into(),
+            secret_server_key: None,
+            publishable_client_key: None,
+            allowed: UserType::Regular,
+        });
+        let question =
+            |token: usize| Question { users: Arc::clone(&users), token: token.to_string().into() };
+        for token in 0..100 {
+            lose(&question(token));
+        }
+        assert!(SHARED.lock().len() < 10);
+
+        let [older, newer] = [question(0), question(0)];
+        lose(&older);
+        lose(&newer);
+        let flights = SHARED.lock();
+        let (current, _) = flights.get_key_value(&newer).unwrap();
+        assert!(Arc::ptr_eq(&current.token, &newer.token), "or its answer would not be kept");
+    }
+}

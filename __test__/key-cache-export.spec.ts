@@ -208,6 +208,18 @@ describe('exported keys', () => {
     await expect(again).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
   });
 
+  test('from the future bring none back when their time has come, if they come with each call', async () => {
+    const issuer = await startIssuer();
+    const options = { ...issuer.options, keys: await keysOfAge(issuer, -500) };
+    const old = await issuer.mint();
+    await verifyJwt(old, options);
+    issuer.rotate({ withdraw: true });
+    await verifyJwt(await issuer.mint(), options);
+    await expect(verifyJwt(old, options)).rejects.toMatchObject(UNKNOWN_KEY);
+    await sleep(550);
+    await expect(verifyJwt(old, options)).rejects.toMatchObject(UNKNOWN_KEY);
+  });
+
   test('do not replace newer ones', async () => {
     const issuer = await startIssuer();
     const old = await keysOfAge(issuer, 1_000);

@@ -50,7 +50,7 @@ const { hasOwn } = Object;
 const { isArray } = Array;
 /** For servers with many tenants; a client that is dropped is made again when it is needed. */
 const MAX_CLIENTS = 4_096;
-/** @type {Map<string, Client>} */
+/** With the keys that were handed over last. @type {Map<string, { client: Client, keys?: ExportedKeys }>} */
 const clients = new Map();
 
 /**
@@ -66,23 +66,36 @@ function bind({ currentDate, signal, keys, ...others }) {
     settings[name] = isArray(value) ? Object.setPrototypeOf([...value], null) : value;
   }
   const key = JSON.stringify(settings);
-  let client = clients.get(key);
-  if (!client) {
-    client = create(settings);
+  let known = clients.get(key);
+  if (!known) {
+    known = { client: create(settings) };
     if (clients.size >= MAX_CLIENTS) {
       clients.delete(/** @type {string} */ (clients.keys().next().value));
     }
-    clients.set(key, client);
+    clients.set(key, known);
   }
-  if (keys) {
-    // Each time, for whether they count depends on those at hand.
-    const failure = client.importKeys(/** @type {ExportedKeys} */ (keys));
-    if (failure) {
-      throw new StackAuthError(failure);
-    }
-  }
+  importOnce(known, /** @type {ExportedKeys | undefined} */ (keys));
+  const { client } = known;
   const templates = Templates.of(settings.tokenCacheBytes);
   return { number: client.number, templates, currentDate, signal, client, settings };
+}
+
+/**
+ * Once, unless others came in between: a set from the future is ignored, and must not count when its time has come, for
+ * a newer one may have been fetched since.
+ *
+ * @param {{ client: Client, keys?: ExportedKeys }} known
+ * @param {ExportedKeys | undefined} keys
+ */
+function importOnce(known, keys) {
+  if (!keys || (known.keys?.jwks === keys.jwks && known.keys.uat === keys.uat)) {
+    return;
+  }
+  const failure = known.client.importKeys(keys);
+  if (failure) {
+    throw new StackAuthError(failure);
+  }
+  known.keys = keys;
 }
 
 /**

@@ -237,11 +237,6 @@ impl KeyCache {
 
     /// Keys from outside, as `exportKeys` gave them.
     pub fn import(&self, jwks: &str, unix_fetched_at: Millis) -> Result<()> {
-        let is_known =
-            |set: &Snapshot| set.unix_fetched_at == unix_fetched_at && *set.json == *jwks;
-        if self.current.load().as_deref().is_some_and(is_known) {
-            return Ok(());
-        }
         let keys = KeySet::parse(jwks).map_err(|fault| {
             Error::new(Code::Config, format!("keys.jwks is malformed: {fault}"))
         })?;

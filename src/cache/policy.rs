@@ -169,7 +169,8 @@ impl State {
             let base = self.snapshot.as_ref().unwrap_or(&snapshot);
             // A set without keys would have been fetched again anyway; the first is nobody's fault.
             let is_due = base.keys.is_empty()
-                && (self.snapshot.is_none() || now - base.fetched_at >= EMPTY_MAX_AGE);
+                && (self.snapshot.is_none()
+                    || now - base.fetched_at >= refresh_after(EMPTY_MAX_AGE));
             if !base.keys.has_kid(kid) && !is_due {
                 self.budget.take(now);
             }

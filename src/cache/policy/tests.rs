@@ -227,8 +227,10 @@ fn an_empty_set_uses_one_of_the_budget_only_before_it_is_due() {
     state.on_answer(snapshot(&[], 3 * SECOND + 1), Some("a"), 3 * SECOND + 1);
     assert_eq!(state.budget.left, BUDGET_BURST - 1);
     decides(&state, "a", 3 * SECOND + 2, LIMITS, "use");
-    state.on_answer(snapshot(&["a"], 4 * SECOND + 1), Some("a"), 4 * SECOND + 1);
-    decides(&state, "b", 4 * SECOND + 2, LIMITS, "fetch");
+    // In the last fifth of its second, a refresh is due.
+    decides(&state, "a", 3 * SECOND + 801, LIMITS, "fetch");
+    state.on_answer(snapshot(&["a"], 3 * SECOND + 801), Some("a"), 3 * SECOND + 801);
+    decides(&state, "b", 3 * SECOND + 802, LIMITS, "fetch");
 }
 
 #[test]

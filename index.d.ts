@@ -657,7 +657,7 @@ export type StackAuthErrorCode = CallerErrorCode | OperatorErrorCode | ServiceEr
  * - `ERR_JWT_CLAIM_VALIDATION_FAILED`: a claim is missing, of another type, or not as expected; see `claim`
  * - `ERR_JWT_INVALID`: the signed payload is no JSON object
  * - `ERR_JWS_INVALID`: it is no compact JWS, or where it stands in the request cannot be read
- * - `ERR_JWS_SIGNATURE_VERIFICATION_FAILED`: the signature is not of a key of the project
+ * - `ERR_JWS_SIGNATURE_VERIFICATION_FAILED`: the signature is not of the key that the token names
  * - `ERR_JOSE_ALG_NOT_ALLOWED`: `alg` is not ES256
  * - `ERR_JOSE_NOT_SUPPORTED`: the header has `crit`
  * - `ERR_JWKS_NO_MATCHING_KEY`: the project has no key of that `kid`
@@ -681,7 +681,7 @@ export type CallerErrorCode =
 /**
  * The operator is at fault: status 500. Not retryable.
  * - `ERR_CONFIG`: an option is wrong or missing, Stack Auth does not know the project (its key set is a 404) or refuses
- *   the keys, or `users/me` answers another 4xx; in Express, another package has set `request.auth`
+ *   the secret or publishable key, or `users/me` answers another 4xx; in Express, another package has set `request.auth`
  *
  * The others are thrown when this package is loaded, which needs its native part:
  * - `ERR_BINARY_MISSING`: the package with the binary of this platform is not installed

@@ -106,8 +106,8 @@ export interface StackAuthStandIn {
   set clock(date: Date | undefined);
 
   /**
-   * Signs a user in, with a new session. An existing user, found by `user` or `email`, is updated with the other
-   * options, and so is the object that earlier calls returned; otherwise a new one is created. For another token of the
+   * Signs a user in, with a new session. An existing user, found by `user`, `email` or `fields.id`, is updated with the
+   * other options, and so is the object that earlier calls returned; otherwise a new one is created. For another token of the
    * same session, hand its `refresh_token_id` on in `claims`.
    *
    * @throws `TypeError` on an unknown option, a `user` that is not there, an `id` that another has, an unknown user
@@ -146,8 +146,8 @@ export interface StackAuthStandIn {
    * verifying, as `staleIfError` says.
    *
    * - `'refuse'`: connections are refused
-   * - `'hang'`: requests are never answered, so calls take their `timeout`. That is 5 s, all that vitest and jest give
-   *   a test: set a shorter one, or give the test more
+   * - `'hang'`: requests are never answered, so calls that need an answer take their `timeout`. That is 5 s, all that
+   *   vitest and jest give a test: set a shorter one, or give the test more
    * - `'error'`: status 500
    * - `'rateLimit'`: status 429, with `Retry-After` if `retryAfter` is there
    *
@@ -186,19 +186,24 @@ export interface SignInOptions {
   displayName?: string | null | undefined;
 
   /**
-   * Restricted users have not verified their email address; anonymous ones mostly have none. Changes what goes with
-   * it, if it is another than before.
+   * Restricted users have not verified their email address; anonymous ones mostly have none. Nothing changes if the
+   * user is of that type already.
    *
    * @defaultValue `'regular'`, or what the user was before
    */
   type?: UserType | undefined;
 
   /**
-   * Further fields, as `users/me` has them: `server_metadata`, say. They win over the others, and are copied. An `id`
-   * finds its user, as `user` does, or is that of the new one; `restricted_by_admin: true` restricts the user.
+   * Further fields, as `users/me` has them: `server_metadata`, say. They win over the others, and are copied.
+   * `restricted_by_admin` also restricts the user, or no longer does. An `id` is given to the user who is meant; if none
+   * is, it finds its user, or is that of the new one.
    */
   fields?:
-    | { [Field in keyof CurrentUser]?: Field extends Metadata ? unknown : CurrentUser[Field] }
+    | {
+        [Field in keyof CurrentUser]?: Field extends `${string}_metadata`
+          ? unknown
+          : CurrentUser[Field];
+      }
     | undefined;
 
   /**
@@ -214,9 +219,6 @@ export interface SignInOptions {
    */
   claims?: { [Claim in keyof AccessTokenClaims]?: unknown } | undefined;
 }
-
-/** Fields that hold any JSON, whatever its type. */
-type Metadata = 'client_metadata' | 'client_read_only_metadata' | 'server_metadata';
 
 /** What {@link StackAuthStandIn.signIn} returns. */
 export interface SignedIn {

@@ -7,7 +7,14 @@ const { isDate } = require('node:util/types');
 
 const { answerTo, issuerOf, plain } = require('./lib/testing/api.js');
 const { Keys } = require('./lib/testing/keys.js');
-const { USER_TYPES, claimsOf, newUser, typeOf, update } = require('./lib/testing/users.js');
+const {
+  USER_TYPES,
+  claimsOf,
+  newUser,
+  normalized,
+  typeOf,
+  update,
+} = require('./lib/testing/users.js');
 
 /**
  * @import { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
@@ -123,11 +130,14 @@ class StackAuthStandIn {
 
   /** @param {SignInOptions} [options] */
   signIn(options = {}) {
-    const { type, fields, expiresIn = 600, claims } = options;
+    const { email, type, fields, expiresIn = 600, claims } = options;
     const names = ['user', 'email', 'displayName', 'type', 'fields', 'expiresIn', 'claims'];
     checkNames('signIn', options, names);
     if (type !== undefined && !Object.hasOwn(USER_TYPES, type)) {
       throw new TypeError(`type must be one of ${Object.keys(USER_TYPES).join(', ')}`);
+    }
+    if (typeof (email ?? '') !== 'string') {
+      throw new TypeError('email must be a string, or null');
     }
     if (!Number.isFinite(expiresIn)) {
       throw new TypeError('expiresIn must be a number (seconds)');
@@ -244,6 +254,7 @@ class StackAuthStandIn {
     }
     user.last_active_at_millis = clock.getTime();
     update(user, options);
+    user.id ??= id; // A field that is undefined is left out, but this one.
     if (user.id !== id) {
       users.delete(id); // `fields` gave it another.
     }
@@ -261,10 +272,11 @@ class StackAuthStandIn {
       }
       return user;
     }
-    const wanted = 'primary_email' in fields ? fields.primary_email : email?.trim().toLowerCase();
+    const wanted = normalized('primary_email' in fields ? fields.primary_email : email);
     return (
-      users.get(/** @type {string} */ (fields.id)) ??
-      [...users.values()].find(({ primary_email }) => wanted && primary_email === wanted)
+      [...users.values()].find(
+        ({ primary_email }) => wanted !== null && normalized(primary_email) === wanted,
+      ) ?? users.get(/** @type {string} */ (fields.id))
     );
   }
 

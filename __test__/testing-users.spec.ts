@@ -108,7 +108,12 @@ describe('signing in', () => {
       expect(payload).toMatchObject({ email: null, email_verified: false });
     }
     const fields = { primary_email: null, primary_email_verified: true };
-    expect(stack.signIn({ fields }).user).toMatchObject(fields);
+    const { user } = stack.signIn({ fields });
+    expect(stack.signIn({ user }).user).toMatchObject(fields);
+    const { user: later } = stack.signIn({ email: null });
+    stack.signIn({ user: later, email: 'late@example.com' });
+    const own = { primary_email_verified: true, primary_email_auth_enabled: true };
+    expect(later).toMatchObject(own);
   });
 
   test('knows an address in lower case', async () => {
@@ -116,6 +121,9 @@ describe('signing in', () => {
     const { user } = stack.signIn({ email: ' Ada@Example.com' });
     expect(user.primary_email).toBe('ada@example.com');
     expect(stack.signIn({ email: 'ADA@example.com' }).user).toBe(user);
+    user.primary_email = 'Eve@example.com';
+    expect(stack.signIn({ email: 'eve@example.com' }).user).toBe(user);
+    expect(() => stack.signIn({ email: 5 } as object)).toThrow('email must be a string');
   });
 
   test('as another type changes no more than that', async () => {
@@ -138,8 +146,19 @@ describe('signing in', () => {
     const { user } = stack.signIn({ displayName: 'Ada', fields });
     expect(stack.signIn({ fields }).user).toBe(user);
     const { user: other } = stack.signIn();
-    expect(() => stack.signIn({ user: other, fields })).toThrow('there is another user ada');
+    const { primary_email: email } = other;
+    for (const options of [
+      { user: other, fields },
+      { email, fields },
+    ]) {
+      expect(() => stack.signIn(options)).toThrow('there is another user ada');
+    }
     expect(user.display_name).toBe('Ada');
+    const [one, two] = [{ id: undefined as never }, {}].map((none) =>
+      stack.signIn({ fields: none }),
+    );
+    expect(one?.user.id).toMatch(/^[0-9a-f-]{36}$/);
+    expect(two?.user.id).not.toBe(one?.user.id);
   });
 
   test('shares no fields between users, and takes them as they are served', async () => {
@@ -294,8 +313,14 @@ describe('signing in', () => {
       is_restricted: true,
       restricted_reason: reason,
     });
+    const free = { is_restricted: false, restricted_reason: null, restricted_by_admin: false };
+    stack.signIn({ user, fields: { restricted_by_admin: false } });
+    expect(user).toMatchObject(free);
+    stack.signIn({ user, fields: { restricted_by_admin: true } });
     stack.signIn({ user, type: 'regular' });
-    expect(user).toMatchObject({ is_restricted: false, restricted_by_admin: false });
+    expect(user).toMatchObject(free);
+    const fields = { restricted_by_admin: true, is_restricted: false };
+    expect(stack.signIn({ fields }).user).toMatchObject({ ...fields, restricted_reason: null });
   });
 });
 

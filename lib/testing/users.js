@@ -39,34 +39,59 @@ function fieldsOf(type) {
   };
 }
 
-/** What an address that is not there cannot be. */
-const WITHOUT_EMAIL = { primary_email_verified: false, primary_email_auth_enabled: false };
 const RESTRICTED_BY_ADMIN = {
   is_restricted: true,
   restricted_reason: { type: 'restricted_by_administrator' },
 };
+const NOT_RESTRICTED = { is_restricted: false, restricted_reason: null };
 
 /**
  * Changes a user as Stack Auth would; `fields` win.
  *
  * @param {CurrentUser} user
- * @param {SignInOptions} options
+ * @param {SignInOptions & { fields: Partial<CurrentUser> }} options
  */
-function update(user, { email, displayName, type, fields }) {
+function update(user, { email, displayName, type = typeOf(user), fields }) {
+  const hadEmail = user.primary_email !== null;
+  const isOther = type !== typeOf(user);
   Object.assign(
     user,
-    // As the service stores them: names that are empty are none, and addresses are in lower case.
-    email !== undefined && { primary_email: email?.trim().toLowerCase() || null },
+    email !== undefined && { primary_email: normalized(email) },
     displayName !== undefined && { display_name: displayName || null },
-    type !== undefined && changesTo(type, typeOf(user)),
+    isOther && changesTo(type, typeOf(user)),
     fields,
   );
-  if (user.primary_email === null) {
-    Object.assign(user, WITHOUT_EMAIL, fields);
+  const hasEmail = user.primary_email !== null;
+  if (hasEmail !== hadEmail || (isOther && !hasEmail)) {
+    const { primary_email_verified, primary_email_auth_enabled } = fieldsOf(type);
+    Object.assign(
+      user,
+      {
+        primary_email_verified: hasEmail && primary_email_verified,
+        primary_email_auth_enabled: hasEmail && primary_email_auth_enabled,
+      },
+      fields,
+    );
   }
-  if (user.restricted_by_admin && !user.is_restricted) {
-    Object.assign(user, RESTRICTED_BY_ADMIN, fields);
+  if (fields.is_restricted === undefined) {
+    const isByAdmin = user.restricted_reason?.type === 'restricted_by_administrator';
+    const { restricted_by_admin } = fields;
+    Object.assign(
+      user,
+      restricted_by_admin && !user.is_restricted && RESTRICTED_BY_ADMIN,
+      restricted_by_admin === false && isByAdmin && NOT_RESTRICTED,
+      fields,
+    );
   }
+}
+
+/**
+ * As the service stores addresses: an empty one is none.
+ *
+ * @param {string | null | undefined} email
+ */
+function normalized(email) {
+  return email?.trim().toLowerCase() || null;
 }
 
 /**
@@ -76,9 +101,6 @@ function update(user, { email, displayName, type, fields }) {
  * @param {UserType} before
  */
 function changesTo(type, before) {
-  if (type === before) {
-    return {};
-  }
   const { has_password, auth_with_email, primary_email_auth_enabled, ...others } = fieldsOf(type);
   const isSignUp = type === 'anonymous' || before === 'anonymous';
   return isSignUp ? fieldsOf(type) : others;
@@ -169,4 +191,4 @@ function clientTeam({ created_at_millis, server_metadata, ...team }) {
   return team;
 }
 
-module.exports = { USER_TYPES, claimsOf, clientView, newUser, typeOf, update };
+module.exports = { USER_TYPES, claimsOf, clientView, newUser, normalized, typeOf, update };

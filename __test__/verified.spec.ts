@@ -169,11 +169,8 @@ test.each(['regular', 'restricted', 'anonymous'] as const)(
   async (type) => {
     const issuer = await startIssuer();
     const all = await issuer.keySet(new URLSearchParams({ include_anonymous: 'true' }));
-    const client = NativeClient.create({
-      ...issuer.options,
-      allowAnonymous: true,
-      keys: { jwks: JSON.stringify(all), uat: Date.now() },
-    });
+    const client = NativeClient.create({ ...issuer.options, allowAnonymous: true });
+    client.importKeys({ jwks: JSON.stringify(all), uat: Date.now() });
     const told = new Batch().verifier()(client.number, await issuer.mint({ type }));
     expect(JSON.parse(told)).toHaveLength(2 + usual().length);
   },

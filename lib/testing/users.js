@@ -61,6 +61,7 @@ function update(user, { email, displayName, type = typeOf(user), fields }) {
     isOther && changesTo(type, typeOf(user)),
     fields,
   );
+  // An address that is not there is not verified; one that was not there before is as those of a new user.
   const hasEmail = user.primary_email !== null;
   if (hasEmail !== hadEmail || (isOther && !hasEmail)) {
     const { primary_email_verified, primary_email_auth_enabled } = fieldsOf(type);
@@ -73,6 +74,7 @@ function update(user, { email, displayName, type = typeOf(user), fields }) {
       fields,
     );
   }
+  // The restriction of an administrator restricts, and ends with that.
   if (fields.is_restricted === undefined) {
     const isByAdmin = user.restricted_reason?.type === 'restricted_by_administrator';
     const { restricted_by_admin } = fields;

@@ -83,6 +83,16 @@ export async function keysOfAge(issuer: StandIn, age: number) {
 /** A client that is not asked to do anything but tell. */
 export const statsOf = (issuer: StandIn) => new StackAuth(issuer.options).stats().keys;
 
+/** What a client hands over so that its answers are shared. */
+export const sharing = (issuer: StandIn) => ({ ...issuer.options, maxAge: 60_000 });
+
+/** To be called first: waits until so many callers have joined the request of another. */
+export function joinedBy(issuer: StandIn, callers: number) {
+  const hits = () => new StackAuth(issuer.options).stats().userCache.hits;
+  const before = hits();
+  return () => until(() => hits() === before + callers);
+}
+
 /** Waits until the fetch that failed may be tried again. */
 export async function backOffOf(issuer: StandIn) {
   // A caller's time can be up a moment before the fetch itself is given up.

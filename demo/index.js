@@ -45,7 +45,7 @@ async function show() {
     const response = await fetch(url + path, { headers: { 'x-stack-access-token': token } });
     const body = /** @type {any} */ (await response.json());
     const took = (performance.now() - started).toFixed(1);
-    const answer = `${response.status} ${body.error ?? body.email ?? body.primary_email}`;
+    const answer = `${response.status} ${body.error ?? body.email}`;
     console.log(what.padEnd(44) + path.padEnd(14) + answer.padEnd(48) + took.padStart(6));
     failed += response.status === expected ? 0 : 1;
   };

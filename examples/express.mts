@@ -9,9 +9,10 @@ app.get('/api/me', requireUser(), (request, response) => {
   response.json({ id: userId, email: payload.email });
 });
 
-// The whole user, as Stack Auth has it.
+// The whole user, as Stack Auth has it: some of that, like `server_metadata`, is for your server alone.
 app.get('/api/profile', requireUser({ fetchUser: true }), (request, response) => {
-  response.json(getAuth(request).user);
+  const { user } = getAuth(request);
+  response.json({ id: user?.id, name: user?.display_name, email: user?.primary_email });
 });
 
 app.use(authErrorHandler());

@@ -172,7 +172,8 @@ describe('socket-io.mts', () => {
     const auth = { accessToken: await issuer.mint({ expiresIn: 4 }) };
     const { socket, outcome } = await hear(url, { auth });
     expect(outcome).toEqual({ userId: USER_ID });
-    await new Promise((resolve) => socket.once('disconnect', resolve));
+    const reason = await new Promise((resolve) => socket.once('disconnect', resolve));
+    expect(reason).toBe('transport close'); // after which a client comes back
   });
 });
 

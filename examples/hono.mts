@@ -1,6 +1,7 @@
 import { serve } from '@hono/node-server';
 import { Hono } from 'hono';
 import { createMiddleware } from 'hono/factory';
+import { HTTPException } from 'hono/http-exception';
 import {
   type AccessTokenClaims,
   accessTokenFrom,
@@ -29,6 +30,7 @@ app.get('/api/me', requireUser, (context) => {
 });
 
 app.onError((error, context) => {
+  if (error instanceof HTTPException) return error.getResponse(); // as without this handler
   if (!(error instanceof StackAuthError)) throw error;
   if (error.status >= 500) console.error(error); // ours to mend, not the caller's
   return context.json({ error: error.code }, error.status, error.headers);

@@ -11,12 +11,12 @@ const io = new Server(server);
 // A server can set headers instead.
 io.use(async (socket, next) => {
   try {
-    const accessToken = socket.handshake.auth.accessToken ?? accessTokenFrom(socket.handshake);
+    const accessToken = socket.handshake.auth.accessToken ?? accessTokenFrom(socket.request);
     const { payload } = await stackAuth.verifyJwt(accessToken ?? '');
     socket.data.userId = payload.sub;
-    // A connection lasts no longer than its token.
+    // A connection lasts no longer than its token: the client comes back with another, as after `disconnect` it would not.
     const left = Math.min(payload.exp * 1_000 - Date.now(), 2 ** 31 - 1); // all that a timer takes
-    const expiry = setTimeout(() => socket.disconnect(), left);
+    const expiry = setTimeout(() => socket.conn.close(), left);
     socket.once('disconnect', () => clearTimeout(expiry));
     next();
   } catch (error) {

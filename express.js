@@ -91,13 +91,13 @@ function middleware(setup) {
     try {
       pending = authenticate(request, response, setup);
     } catch (error) {
-      passOn(error, setup.client, response, next);
+      passOn(error, response, next);
       return;
     }
     if (pending) {
       pending.then(
         () => next(),
-        (error) => passOn(error, setup.client, response, next),
+        (error) => passOn(error, response, next),
       );
     } else {
       next();

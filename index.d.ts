@@ -82,8 +82,8 @@ export function getUser(accessToken: string, options?: GetUserOptions): Promise<
  * that is for {@link verifyJwt}.
  *
  * @param request A Fetch `Request` or `Headers`, Node's `IncomingMessage`, anything else with `headers`, or an object
- *   of headers, with names in any case. Pass Node's own request if you can (`request.raw` in Fastify): if
- *   `Authorization` comes twice, only its `rawHeaders` have both.
+ *   of headers, with names in any case. Pass Node's own request if you can (`request.raw` in Fastify, `ctx.req` in
+ *   Koa): if `Authorization` comes twice, only its `rawHeaders` have both.
  * @returns The token, without `Bearer`; `undefined` if there is none.
  * @throws {@link StackAuthError}
  * - `ERR_TOKEN_AMBIGUOUS` (400): several tokens that differ (`invalid_request` in RFC 6750 section 3.1)
@@ -740,8 +740,8 @@ export class StackAuthError extends Error {
    *
    * - 400, 401, 403: `WWW-Authenticate: Bearer` with `error` and `error_description` (RFC 6750 section 3),
    *   but with `realm="stack-auth"` alone for `ERR_TOKEN_MISSING`. The description is a fixed text for each code.
-   * - 503: `Retry-After` (RFC 9110 section 10.2.3): what `users/me` asked for with a 429 or 5xx, or else
-   *   5 seconds; with `ERR_JWKS_…`, the Express middleware gives the time until the next fetch
+   * - 503: `Retry-After` (RFC 9110 section 10.2.3): with `ERR_JWKS_…`, the time until keys are fetched next;
+   *   with `ERR_API_…`, what `users/me` asked for with a 429 or 5xx, or else 5 seconds
    * - 500: none
    */
   readonly headers: Readonly<Record<string, string>>;

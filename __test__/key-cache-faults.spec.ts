@@ -271,6 +271,25 @@ describe('back-off', () => {
     await expect(verifyJwt(token, issuer.options)).resolves.toBeDefined();
   });
 
+  test('is in the Retry-After of each error', async () => {
+    const issuer = await startIssuer();
+    const token = await issuer.mint();
+    await refuseConnections(issuer);
+    await vi.waitUntil(
+      async () => {
+        const asked = performance.now();
+        const { headers } = await failure(verifyJwt(token, issuer.options));
+        const wait = statsOf(issuer).nextAttemptIn ?? 0;
+        const gone = performance.now() - asked + 1;
+        const told = Number(headers['Retry-After']);
+        expect(told).toBeGreaterThanOrEqual(Math.max(1, Math.ceil(wait / 1_000)));
+        expect(told).toBeLessThanOrEqual(Math.max(1, Math.ceil((wait + gone) / 1_000)));
+        return told > 1;
+      },
+      { interval: 50, timeout: 20_000 },
+    );
+  });
+
   test('lets a concurrent crowd fail with one fetch', async () => {
     const issuer = await startIssuer();
     const token = await issuer.mint();

@@ -1,28 +1,25 @@
 'use strict';
 
-const { describeToCaller, setRetryAfter } = require('./challenge.js');
+const { describeToCaller } = require('./challenge.js');
 const { configError } = require('./errors.js');
 
 /**
  * @import { AuthResponse, JsonResponse } from '../express.js'
- * @import { StackAuth as Client } from '../index.js'
  */
 
 /**
  * An error of the middleware, with the headers that its answer should have.
  *
  * @param {any} error
- * @param {Client} client
  * @param {AuthResponse} response
  * @param {(error: unknown) => void} next
  */
-function passOn(error, client, response, next) {
+function passOn(error, response, next) {
   try {
     if (isStackAuthError(error)) {
-      tellNextFetch(error, client);
       setHeaders(response, error);
     }
-  } catch {} // The client may be a stand-in that throws; the request must go on all the same.
+  } catch {} // A response of another make; the request must go on all the same.
   next(error);
 }
 
@@ -96,22 +93,6 @@ function refuseRequest(maker, next) {
  */
 function isStackAuthError(error) {
   return error instanceof Error && error.name === 'StackAuthError';
-}
-
-/**
- * The client knows when it fetches keys next, which is better than the guess of `responseHeaders`.
- *
- * @param {any} error
- * @param {Client} client
- */
-function tellNextFetch(error, client) {
-  if (error.status !== 503 || !error.code.startsWith('ERR_JWKS')) {
-    return;
-  }
-  const nextAttemptIn = client.stats()?.keys?.nextAttemptIn;
-  if (nextAttemptIn !== undefined) {
-    setRetryAfter(error, Math.max(1, Math.ceil(nextAttemptIn / 1_000)));
-  }
 }
 
 /**

@@ -56,21 +56,10 @@ function responseHeaders(error, retryAfter = RETRY_AFTER_SECONDS) {
 }
 
 /**
- * Where it is known when the service can be asked again.
- *
- * @param {{ code: string, status: number }} error
- * @param {number} seconds
- */
-function setRetryAfter(error, seconds) {
-  const value = responseHeaders(error, seconds);
-  Object.defineProperty(error, 'headers', { value, configurable: true, writable: true });
-}
-
-/**
  * RFC 6750 section 3.1.
  *
  * @type {Record<number, string>}
  */
 const ERRORS = { 400: 'invalid_request', 401: 'invalid_token', 403: 'insufficient_scope' };
 
-module.exports = { describeToCaller, responseHeaders, setRetryAfter };
+module.exports = { describeToCaller, responseHeaders };

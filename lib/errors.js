@@ -1,6 +1,6 @@
 'use strict';
 
-const { responseHeaders, setRetryAfter } = require('./challenge.js');
+const { responseHeaders } = require('./challenge.js');
 
 /** @import { Failure } from '../binding' */
 
@@ -22,7 +22,8 @@ class StackAuthError extends Error {
       this.details = JSON.parse(details);
     }
     if (retryAfter !== undefined) {
-      setRetryAfter(/** @type {any} */ (this), retryAfter);
+      const value = responseHeaders(/** @type {any} */ (this), retryAfter);
+      Object.defineProperty(this, 'headers', { value, configurable: true, writable: true });
     }
     if (site) {
       useStackOf(this, site);

@@ -123,7 +123,7 @@ pub struct Context {
     pub details: Option<String>,
     /// The message of the underlying library.
     pub cause: Option<String>,
-    /// For how many seconds the service asked to be left alone.
+    /// After how many seconds another try is worth it.
     pub retry_after: Option<u32>,
 }
 

@@ -136,7 +136,7 @@ impl KeyCache {
                 let mut inner = self.lock();
                 match (inner.decide(kid, timeout, limits), &inner.fetch) {
                     (Action::Use(snapshot), _) => return Ok(snapshot),
-                    (Action::Fail(error), _) => return Err(error),
+                    (Action::Fail(error), _) => return Err(inner.for_caller(error)),
                     (Action::UseAndRefresh(snapshot), _) => {
                         self.launch(&mut inner, kid, timeout);
                         return Ok(snapshot);
@@ -165,7 +165,7 @@ impl KeyCache {
                     let mut inner = self.lock();
                     let fallback = inner.state.fallback(kid, clock::now(), limits);
                     inner.count_if_late(&flight, &error, timeout, clock::now().min(deadline));
-                    return fallback.ok_or(error);
+                    return fallback.ok_or_else(|| inner.for_caller(error));
                 }
             }
         }
@@ -297,6 +297,13 @@ impl Inner {
         let fetching = self.fetch.as_ref().is_some_and(|fetch| fetch.flight.is_under_way());
         let timeout = millis(timeout.min(MAX_ATTEMPT));
         self.state.decide(kid, clock::now(), timeout, limits, fetching)
+    }
+
+    /// The error of a fetch, which many may get at different times, with when there will be another.
+    fn for_caller(&self, mut error: Error) -> Error {
+        let wait = (self.state.failures.retry_at - clock::now()).max(1);
+        error.context.retry_after = u32::try_from(wait.unsigned_abs().div_ceil(1_000)).ok();
+        error
     }
 
     /// A caller waited for that flight until `gave_up`, in vain. If it is still under way, it may come yet. But others

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { describe, expect, test, vi } from 'vitest';
 
 import { StackAuth, verifyJwt } from '../index.js';
-import { answerKeys, expiryOf, startIssuer } from './support/cache-issuer.js';
+import { answerKeys, expiryOf, startIssuer, USER_ID } from './support/cache-issuer.js';
 import { peek } from './support/differential/peek.js';
 import { type StandIn, sendJson } from './support/stand-in.js';
 import { base64url, newSigner, type Signer, sign } from './support/tokens.js';
@@ -182,6 +182,33 @@ describe('a remembered token', () => {
     await verifyJwt(await issuer.mint(), options);
     await expect(verifyJwt(token, options)).rejects.toMatchObject({
       code: 'ERR_JWKS_NO_MATCHING_KEY',
+    });
+  });
+
+  test('counts, and is not checked again, by keys that have to be waited for', async () => {
+    const issuer = await startIssuer();
+    const client = new StackAuth({ ...issuer.options, cacheMaxAge: 50 });
+    const token = await issuer.mint();
+    await client.verifyJwt(token);
+    await sleep(60);
+    const fetches = issuer.jwksRequests;
+    const { payload } = await client.verifyJwt(token);
+    expect(payload.sub).toBe(USER_ID);
+    expect(issuer.jwksRequests).toBe(fetches + 1);
+    expect(client.stats().verifications).toMatchObject({ remembered: 1, new: 1 });
+  });
+
+  test('is refused by such keys, if another has taken its kid', async () => {
+    const issuer = await startIssuer();
+    const [one, other] = [newSigner('same'), newSigner('same')];
+    const token = sign(headerOf(one), claimsOf(issuer), one);
+    const options = { ...issuer.options, cacheMaxAge: 50, keys: keysOf(one) };
+    const client = new StackAuth(options);
+    await client.verifyJwt(token);
+    answerKeys(issuer, (_request, response) => sendJson(response, 200, keysOf(other).jwks));
+    await sleep(60);
+    await expect(client.verifyJwt(token)).rejects.toMatchObject({
+      code: 'ERR_JWS_SIGNATURE_VERIFICATION_FAILED',
     });
   });
 

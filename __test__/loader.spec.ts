@@ -2,7 +2,7 @@
 // from processes that have the packages as they are published.
 
 import { readFileSync } from 'node:fs';
-import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
@@ -276,6 +276,49 @@ describe('a platform', () => {
     const code = readFileSync(path.join(root, 'binding.js'), 'utf8');
     const literals = [...code.matchAll(/require\('(@stack-auth-native\/[^']+)'\)/g)];
     expect(literals.map(([, name]) => name).sort()).toEqual([...names].sort());
+  });
+});
+
+/** What a script prints, as a user of whom there may be so many threads. */
+async function runWithThreads(threads: number, script: string) {
+  const nobody = ['--reuid=65533', '--regid=65533', '--clear-groups'];
+  const command = ['prlimit', `--nproc=${threads}`, process.execPath, '-e', script];
+  const { STACK_AUTH_NATIVE_BINARY, NODE_OPTIONS, ...env } = process.env;
+  const options = { cwd: consumer.project, env, timeout: 10_000, killSignal: 'SIGKILL' } as const;
+  const { stdout } = await run('setpriv', [...nobody, ...command], options).catch((error) => error);
+  return stdout as string;
+}
+
+// Only root can become another user, and root has no such limit.
+describe.runIf(process.platform === 'linux' && process.getuid?.() === 0)('threads', () => {
+  test('that the system refuses are an error, which ends no process', async () => {
+    await chmod(consumer.project, 0o755);
+    const count = `console.log(require('node:fs').readdirSync('/proc/self/task').length)`;
+    const ofNode = Number(await runWithThreads(1_000, count));
+    expect(JSON.parse(await runWithThreads(ofNode, LOAD))).toMatchObject({
+      code: 'ERR_BINARY_UNUSABLE',
+      message: expect.stringContaining('no thread'),
+    });
+    // One is enough, however many processors there are.
+    expect(JSON.parse(await runWithThreads(ofNode + 1, LOAD))).toBe(LOADED);
+  });
+
+  test('are no more than are needed, whatever the environment says', async () => {
+    for (const TOKIO_WORKER_THREADS of ['auto', '64']) {
+      const names = `require('stack-auth-native');
+        const { readdirSync, readFileSync } = require('node:fs');
+        const nameOf = (thread) => readFileSync('/proc/self/task/' + thread + '/comm', 'utf8').trim();
+        console.log(readdirSync('/proc/self/task').map(nameOf).join());`;
+      const { stdout } = await run(process.execPath, ['-e', names], {
+        cwd: consumer.project,
+        env: { ...process.env, TOKIO_WORKER_THREADS },
+      });
+      const own = stdout
+        .trim()
+        .split(',')
+        .filter((name) => /^(stack-auth|tokio)/.test(name));
+      expect(own).toEqual(['stack-auth-net']);
+    }
   });
 });
 

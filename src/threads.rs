@@ -1,4 +1,4 @@
-//! The threads on which many signatures are checked. They are separate from the runtime that waits for the network, where
+//! The runtime that waits for the network, and the threads on which many signatures are checked. On the runtime,
 //! signatures are checked only for calls that wait for it as well.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,13 +10,29 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::clock::{self, Millis};
 
-/// Runs `work` on one of them; or here and now, if the system has no thread for it.
+/// The runtime that waits for the network; `None` if the system has no thread for it. It has one, however many processors
+/// there are, for the system may limit threads. If only some of several were refused, tokio would wait for the others
+/// for ever.
+pub fn network() -> Option<Runtime> {
+    let build = || {
+        Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("stack-auth-net")
+            .enable_all()
+            .build()
+            .ok()
+    };
+    // It panics if it is refused.
+    catch_unwind(build).ok().flatten()
+}
+
+/// Runs `work` on one of the threads for signatures; or here and now, if the system has no thread for it.
 pub fn spawn(work: impl FnOnce() + Send + 'static) {
     // Only the blocking pool of this runtime is used: it wakes a thread for each piece of work, while with the workers
     // of a multi-thread runtime, the first that wakes has to wake the next.
     static THREADS: LazyLock<Option<Runtime>> = LazyLock::new(|| {
         Builder::new_current_thread()
-            .max_blocking_threads(available_parallelism().map_or(1, usize::from))
+            .max_blocking_threads(processors())
             .thread_name("stack-auth-check")
             .on_thread_start(lower_priority)
             .build()
@@ -43,6 +59,10 @@ pub fn spawn(work: impl FnOnce() + Send + 'static) {
     if !spawned {
         run(&shared);
     }
+}
+
+fn processors() -> usize {
+    available_parallelism().map_or(1, usize::from)
 }
 
 fn run(work: &Mutex<Option<impl FnOnce()>>) {

@@ -10,22 +10,46 @@ mod events;
 mod outcome;
 mod text;
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use napi::Env;
-use napi::bindgen_prelude::{Either, FnArgs, Function, PromiseRaw, Unknown};
+use napi::bindgen_prelude::{
+    Either, FnArgs, Function, Object, PromiseRaw, Unknown, create_custom_tokio_runtime,
+};
 use napi_derive::napi;
+use tokio::runtime::Builder;
 use tokio::sync::Notify;
 
 use self::outcome::{Failure, Outcome, Stats, failure, rejection};
 use crate::config::Options;
 use crate::error::Result;
+use crate::threads;
 use crate::verify::Client;
 
 /// From `Cargo.toml`. `binding.js` refuses a binary whose version is not that of `package.json`.
 #[cfg_attr(test, allow(dead_code, reason = "napi registers nothing in tests"))]
 #[napi]
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// Called before napi starts its own runtime, which would have a thread for each processor, and end the process where the
+/// system refuses one.
+#[cfg_attr(test, allow(dead_code, reason = "napi registers nothing in tests"))]
+#[napi(module_exports)]
+pub fn bring_runtime(_exports: Object<'_>) -> napi::Result<()> {
+    static IS_ALIVE: LazyLock<bool> = LazyLock::new(|| {
+        let network = threads::network();
+        let is_alive = network.is_some();
+        // Nothing runs on the other, but napi must not make its own.
+        if let Some(runtime) = network.or_else(|| Builder::new_current_thread().build().ok()) {
+            create_custom_tokio_runtime(runtime);
+        }
+        is_alive
+    });
+    if *IS_ALIVE {
+        return Ok(());
+    }
+    Err(napi::Error::from_reason("the system has no thread left for it"))
+}
 
 /// Options whose names and types were checked in JavaScript.
 #[napi(object, object_to_js = false)]

@@ -125,7 +125,8 @@ test.each(PROGRAMS.map((scenario) => [`${scenario.page}: ${scenario.has}`, scena
 );
 
 test('each is run', () => {
-  expect(programs.filter((program) => !scenarioOf(program))).toEqual([]);
+  const others = programs.filter((program) => !scenarioOf(program));
+  expect(others, 'to be in __test__/support/programs.ts').toEqual([]);
 });
 
 test('a block that is not run says so', () => {

@@ -61,6 +61,27 @@ describe('the table of options', () => {
   });
 });
 
+test('each option reaches the native side, which passes over names that it does not know', async () => {
+  const native = membersOf(await source('binding.d.ts'), 'ClientOptions');
+  const options = ['VerifyJwtOptions', 'GetUserOptions'].flatMap((name) =>
+    membersOf(contract, name),
+  );
+  expect([...native, 'currentDate', 'keys', 'signal'].sort()).toEqual(options.sort());
+});
+
+test('each claim that can be wrong is one that an error can name', async () => {
+  const claims = (await source('src/claims.rs')).matchAll(
+    /(?:present|time|agree|unexpected)\("(\w+)"/g,
+  );
+  const [, named = ''] = contract.match(/readonly claim\?: (.+);/) ?? [];
+  expect(
+    named
+      .split(' | ')
+      .map((name) => name.slice(1, -1))
+      .sort(),
+  ).toEqual([...new Set([...claims].map(([, name]) => name))].sort());
+});
+
 describe('a table of errors', () => {
   const PARTIES = { Caller: 'the caller', Operator: 'you', Service: 'the service' };
 

@@ -14,7 +14,7 @@ const CONNECTIONS = 16;
 const CONNECTIONS_WITH_NEW = 64;
 const CONTENDERS = [
   'without authentication',
-  'only a header read',
+  'a Map, which checks nothing',
   'ours',
   'ours, requireUser',
   'jose',

@@ -2,27 +2,20 @@
 // valgrind. Unlike times, counts are the same on a noisy machine.
 
 import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-import { benchRooms } from './rooms.js';
+import { buildRooms } from './rooms.js';
 
 const run = promisify(execFile);
-const cwd = fileURLToPath(new URL('..', import.meta.url));
 
-const built = await benchRooms('--no-run', '--message-format=json');
-const binary = built
-  .split('\n')
-  .filter((line) => line.startsWith('{'))
-  .map((line) => JSON.parse(line))
-  .find(({ target, executable }) => target?.name === 'rooms' && executable)?.executable;
+const rooms = await buildRooms();
 
 /** @param {string} room @param {number} times */
 async function ofProcess(room, times) {
   const counter = ['--tool=callgrind', '--callgrind-out-file=/dev/null'];
   const name = ['--exact', `rooms::${room}`];
   const bench = ['--bench', ...name, '--sample-count=1', `--sample-size=${times}`];
-  const { stderr } = await run('valgrind', [...counter, binary, ...bench], { cwd });
+  const { stderr } = await run('valgrind', [...counter, rooms, ...bench]);
   return Number(stderr.match(/Collected : (\d+)/)[1]);
 }
 

@@ -1,18 +1,26 @@
 // What one signature check takes in Rust, by the library and the benchmark that the project has.
 
-import { benchRooms } from './rooms.js';
+import { execFile } from 'node:child_process';
+import { promisify } from 'node:util';
 
+import { buildRooms } from './rooms.js';
+
+const run = promisify(execFile);
 const IN_MICROSECONDS = { ns: 1e-3, µs: 1, ms: 1e3 };
 
-/** The best mean of 600 tokens, in µs a token: on one thread, and on as many as there are processors. */
+/** The mean of 600 tokens on each of so many threads, in µs a token. */
 export async function bareSignatureCheck() {
-  const stdout = await benchRooms('--', 'signature');
-  const lines = [...stdout.matchAll(/(?:signature|t=(\d+)) +([\d.]+) (ns|µs|ms)/g)];
-  const figures = lines.map(
-    ([, threads = 1, figure, unit]) => (Number(figure) * IN_MICROSECONDS[unit]) / Number(threads),
-  );
-  if (figures.length === 0) {
-    throw new Error(`expected a line for "signature", found:\n${stdout}`);
-  }
-  return { alone: figures[0], together: Math.min(...figures) };
+  const rooms = await buildRooms();
+  /** @param {number} threads */
+  return async (threads) => {
+    const how = ['--sample-count=1', `--threads=${threads}`];
+    const { stdout } = await run(rooms, ['--bench', 'signature', ...how]);
+    const line = stdout.split('\n').find((text) => text.includes('signature')) ?? '';
+    const [, , , mean] = line.matchAll(/([\d.]+) (ns|µs|ms)/g);
+    if (!mean) {
+      throw new Error(`expected a mean for "signature", found:\n${stdout}`);
+    }
+    const [, figure, unit] = mean;
+    return (Number(figure) * IN_MICROSECONDS[unit]) / threads;
+  };
 }

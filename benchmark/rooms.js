@@ -1,4 +1,4 @@
-// benches/rooms.rs, by cargo.
+// The program of benches/rooms.rs.
 
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -8,16 +8,20 @@ const run = promisify(execFile);
 const cwd = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * What `cargo bench` prints. With a target that is named, as napi names one, it shares what was compiled for the
+ * Builds it, and tells its path. With a target that is named, as napi names one, it shares what was compiled for the
  * addon; without, all dependencies would be compiled once more, which takes minutes.
  *
- * @param {string[]} args
+ * @returns {Promise<string>}
  */
-export async function benchRooms(...args) {
-  const { stdout } = await run(
-    'cargo',
-    ['bench', '--locked', '--target', 'host-tuple', '--bench', 'rooms', ...args],
-    { cwd, maxBuffer: 2 ** 26 },
-  );
-  return stdout;
+export async function buildRooms() {
+  const how = ['--locked', '--target', 'host-tuple', '--no-run', '--message-format=json'];
+  const { stdout } = await run('cargo', ['bench', '--bench', 'rooms', ...how], {
+    cwd,
+    maxBuffer: 2 ** 26,
+  });
+  return stdout
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line))
+    .find(({ target, executable }) => target?.name === 'rooms' && executable)?.executable;
 }

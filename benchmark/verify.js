@@ -1,14 +1,20 @@
 // Verification: new tokens, tokens seen before, and a mixture.
 
+import { availableParallelism } from 'node:os';
+
 import { contenders } from './contenders.js';
+import { bareSignatureCheck } from './limit.js';
 import { best, inFlight, oneAtATime, shuffled } from './measure.js';
 import { mint, received } from './tokens.js';
 
 const CALLERS = 64;
+/** Takes turns with the others, for a processor can be slower for a while. */
+export const BARE = 'the bare check';
 
 /** @param {Awaited<ReturnType<typeof import('./issuer.js').startIssuer>>} issuer */
 export async function verification(issuer) {
   const all = contenders(issuer);
+  const bare = await bareSignatureCheck();
   const tokens = (count) => Array.from({ length: count }, () => mint(issuer));
   for (const verify of Object.values(all)) {
     for (const token of tokens(20)) {
@@ -20,16 +26,19 @@ export async function verification(issuer) {
 
   const names = Object.keys(all);
   const alone = await best(
-    names.filter((name) => !name.includes('identity')),
+    [...names.filter((name) => !name.includes('identity')), BARE],
     14,
-    (name) => oneAtATime(tokens(share(name, 600, 150)), all[name]),
+    (name) => (name === BARE ? bare(1) : oneAtATime(tokens(share(name, 600, 150)), all[name])),
   );
 
   const busy = {};
   const together = await best(
-    names.filter((name) => !name.includes('cached') && !name.endsWith('sync')),
+    [...names.filter((name) => !name.includes('cached') && !name.endsWith('sync')), BARE],
     14,
     async (name) => {
+      if (name === BARE) {
+        return bare(availableParallelism());
+      }
       const figures = await inFlight(CALLERS, tokens(share(name, 1_500, 300)), all[name]);
       busy[name] = Math.min(busy[name] ?? Infinity, figures.busy);
       return figures.time;

@@ -65,7 +65,7 @@ async function figuresOf(issuer, tokens) {
   for (const who of CONTENDERS) {
     await load(who, [...tokens, ...tokens]);
   }
-  const times = await best(CONTENDERS, 2, (who) => load(who, shuffled([...tokens, ...tokens])));
+  const times = await best(CONTENDERS, 4, (who) => load(who, shuffled([...tokens, ...tokens])));
   const active = async ({ child }) => {
     child.send('');
     return (await once(child, 'message'))[0];

@@ -289,27 +289,52 @@ async function runWithThreads(threads: number, script: string) {
   return stdout as string;
 }
 
+/** What each thread of this process is called. */
+const NAMES = `
+const { readdirSync, readFileSync } = require('node:fs');
+const nameOf = (thread) => readFileSync('/proc/self/task/' + thread + '/comm', 'utf8').trim();
+const names = () => readdirSync('/proc/self/task').map(nameOf);`;
+/** A token whose keys have to be fetched, from where there is nobody. */
+const WAIT = `
+const wait = () => {
+  const { verifyJwt } = require('stack-auth-native');
+  const options = { projectId: 'p', baseUrl: 'http://127.0.0.1:1' };
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const iss = options.baseUrl + '/api/v1/projects/p';
+  const claims = { iss, aud: 'p', sub: 's', exp: 4_000_000_000 };
+  const token = part({ alg: 'ES256', kid: 'k' }) + '.' + part(claims) + '.' + 'A'.repeat(86);
+  return verifyJwt(token, options).catch(({ code, cause }) => [code, cause?.message]);
+};`;
+
 // Only root can become another user, and root has no such limit.
 describe.runIf(process.platform === 'linux' && process.getuid?.() === 0)('threads', () => {
-  test('that the system refuses are an error, which ends no process', async () => {
+  test('that the system refuses cost the calls that need them, and nothing else', async () => {
     await chmod(consumer.project, 0o755);
-    const count = `console.log(require('node:fs').readdirSync('/proc/self/task').length)`;
-    const ofNode = Number(await runWithThreads(1_000, count));
-    expect(JSON.parse(await runWithThreads(ofNode, LOAD))).toMatchObject({
-      code: 'ERR_BINARY_UNUSABLE',
-      message: expect.stringContaining('no thread'),
-    });
+    const ofNode = Number(await runWithThreads(1_000, `${NAMES} console.log(names().length)`));
+    expect(JSON.parse(await runWithThreads(ofNode, LOAD))).toBe(LOADED);
+    const refused = `${WAIT} wait().then((found) => console.log(JSON.stringify(found)))`;
+    expect(JSON.parse(await runWithThreads(ofNode, refused))).toEqual([
+      'ERR_JWKS_FETCH_FAILED',
+      expect.stringContaining('temporarily unavailable'),
+    ]);
     // One is enough, however many processors there are.
-    expect(JSON.parse(await runWithThreads(ofNode + 1, LOAD))).toBe(LOADED);
+    expect(JSON.parse(await runWithThreads(ofNode + 1, refused))).toEqual([
+      'ERR_JWKS_FETCH_FAILED',
+      expect.stringContaining('refused'),
+    ]);
   });
+});
 
-  test('are no more than are needed, whatever the environment says', async () => {
+test.runIf(process.platform === 'linux')(
+  'there is one thread for the network, whatever the environment says, also after its users have ended',
+  async () => {
+    const script = `${NAMES}
+      const { Worker } = require('node:worker_threads');
+      const { once } = require('node:events');
+      const inWorker = () => once(new Worker(${JSON.stringify(`${WAIT} wait();`)}, { eval: true }), 'exit');
+      inWorker().then(inWorker).then(() => console.log(names().join()));`;
     for (const TOKIO_WORKER_THREADS of ['auto', '64']) {
-      const names = `require('stack-auth-native');
-        const { readdirSync, readFileSync } = require('node:fs');
-        const nameOf = (thread) => readFileSync('/proc/self/task/' + thread + '/comm', 'utf8').trim();
-        console.log(readdirSync('/proc/self/task').map(nameOf).join());`;
-      const { stdout } = await run(process.execPath, ['-e', names], {
+      const { stdout } = await run(process.execPath, ['-e', script], {
         cwd: consumer.project,
         env: { ...process.env, TOKIO_WORKER_THREADS },
       });
@@ -319,8 +344,8 @@ describe.runIf(process.platform === 'linux' && process.getuid?.() === 0)('thread
         .filter((name) => /^(stack-auth|tokio)/.test(name));
       expect(own).toEqual(['stack-auth-net']);
     }
-  });
-});
+  },
+);
 
 describe('the libc', () => {
   const isOf = async (loader: string) => isMusl(await executableFile(loader));

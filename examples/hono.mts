@@ -30,7 +30,10 @@ app.get('/api/me', requireUser, (context) => {
 });
 
 app.onError((error, context) => {
-  if (error instanceof HTTPException) return error.getResponse(); // as without this handler
+  if (error instanceof HTTPException) {
+    const response = error.getResponse(); // as without this handler
+    return context.newResponse(response.body, response);
+  }
   if (!(error instanceof StackAuthError)) throw error;
   if (error.status >= 500) console.error(error); // ours to mend, not the caller's
   return context.json({ error: error.code }, error.status, error.headers);

@@ -3,9 +3,7 @@
 const { describeToCaller } = require('./challenge.js');
 const { configError } = require('./errors.js');
 
-/**
- * @import { AuthResponse, JsonResponse } from '../express.js'
- */
+/** @import { AuthResponse, JsonResponse } from '../express.js' */
 
 /**
  * An error of the middleware, with the headers that its answer should have.

@@ -70,6 +70,8 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         let (work, shared) = (work(until.clone()), until.clone());
         tokio::spawn(async move {
             let (result, ended) = tokio::select! {
+                // What came while this thread was busy with something else came in time.
+                biased;
                 result = work => (result, clock::now()),
                 deadline = shared.passed() => (Err(late), deadline),
             };
@@ -78,7 +80,7 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         Self { outcome, began, until }
     }
 
-    /// False once it has landed, or its runtime is gone.
+    /// False once it has landed, or is lost by a panic.
     pub fn is_under_way(&self) -> bool {
         self.outcome.borrow().is_none() && self.outcome.has_changed().is_ok()
     }
@@ -215,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flight_whose_runtime_is_gone_is_over() {
+    fn a_flight_that_is_lost_is_over() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let flight = runtime.block_on(async { launch(LONG, LONG) });
         assert!(flight.is_under_way());

@@ -1,29 +1,33 @@
-//! The runtime that waits for the network, and the threads on which many signatures are checked. On the runtime,
-//! signatures are checked only for calls that wait for it as well.
+//! The thread that waits for the network, and those on which many signatures are checked. On the former, signatures are
+//! checked only for calls that wait for it as well.
 
+use std::future::pending;
+use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
-use std::thread::available_parallelism;
+use std::thread::{self, available_parallelism};
 
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::clock::{self, Millis};
 
-/// The runtime that waits for the network; `None` if the system has no thread for it. It has one, however many processors
-/// there are, for the system may limit threads. If only some of several were refused, tokio would wait for the others
-/// for ever.
-pub fn network() -> Option<Runtime> {
-    let build = || {
-        Builder::new_multi_thread()
-            .worker_threads(1)
-            .thread_name("stack-auth-net")
-            .enable_all()
-            .build()
-            .ok()
-    };
-    // It panics if it is refused.
-    catch_unwind(build).ok().flatten()
+/// Where calls wait for the network: one thread for the whole process, as long as that lives. napi's own runtime has one
+/// for each processor, made when the package is loaded; it ends with the last thread of Node that uses the package, and
+/// ends the process if the system refuses a thread. An error here concerns one call.
+pub fn network() -> io::Result<Handle> {
+    static NETWORK: Mutex<Option<Handle>> = Mutex::new(None);
+    let mut network = NETWORK.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(handle) = &*network {
+        return Ok(handle.clone());
+    }
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let handle = runtime.handle().clone();
+    thread::Builder::new()
+        .name("stack-auth-net".into())
+        .spawn(move || runtime.block_on(pending::<()>()))?;
+    *network = Some(handle.clone());
+    Ok(handle)
 }
 
 /// Runs `work` on one of the threads for signatures; or here and now, if the system has no thread for it.
@@ -32,7 +36,7 @@ pub fn spawn(work: impl FnOnce() + Send + 'static) {
     // of a multi-thread runtime, the first that wakes has to wake the next.
     static THREADS: LazyLock<Option<Runtime>> = LazyLock::new(|| {
         Builder::new_current_thread()
-            .max_blocking_threads(processors())
+            .max_blocking_threads(available_parallelism().map_or(1, usize::from))
             .thread_name("stack-auth-check")
             .on_thread_start(lower_priority)
             .build()
@@ -59,10 +63,6 @@ pub fn spawn(work: impl FnOnce() + Send + 'static) {
     if !spawned {
         run(&shared);
     }
-}
-
-fn processors() -> usize {
-    available_parallelism().map_or(1, usize::from)
 }
 
 fn run(work: &Mutex<Option<impl FnOnce()>>) {

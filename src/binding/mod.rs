@@ -10,19 +10,20 @@ mod events;
 mod outcome;
 mod text;
 
-use std::sync::{Arc, LazyLock};
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
 
 use napi::Env;
-use napi::bindgen_prelude::{
-    Either, FnArgs, Function, Object, PromiseRaw, Unknown, create_custom_tokio_runtime,
-};
+use napi::bindgen_prelude::{Either, FnArgs, Function, Object, Unknown};
 use napi_derive::napi;
-use tokio::runtime::Builder;
 use tokio::sync::Notify;
 
 use self::outcome::{Failure, Outcome, Stats, failure, rejection};
 use crate::config::Options;
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use crate::threads;
 use crate::verify::Client;
 
@@ -30,26 +31,6 @@ use crate::verify::Client;
 #[cfg_attr(test, allow(dead_code, reason = "napi registers nothing in tests"))]
 #[napi]
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
-
-/// Called before napi starts its own runtime, which would have a thread for each processor, and end the process where the
-/// system refuses one.
-#[cfg_attr(test, allow(dead_code, reason = "napi registers nothing in tests"))]
-#[napi(module_exports)]
-pub fn bring_runtime(_exports: Object<'_>) -> napi::Result<()> {
-    static IS_ALIVE: LazyLock<bool> = LazyLock::new(|| {
-        let network = threads::network();
-        let is_alive = network.is_some();
-        // Nothing runs on the other, but napi must not make its own.
-        if let Some(runtime) = network.or_else(|| Builder::new_current_thread().build().ok()) {
-            create_custom_tokio_runtime(runtime);
-        }
-        is_alive
-    });
-    if *IS_ALIVE {
-        return Ok(());
-    }
-    Err(napi::Error::from_reason("the system has no thread left for it"))
-}
 
 /// Options whose names and types were checked in JavaScript.
 #[napi(object, object_to_js = false)]
@@ -126,31 +107,31 @@ impl NativeClient {
     }
 
     /// Verifies a token whose keys must be waited for.
-    #[napi(catch_unwind)]
+    #[napi(catch_unwind, ts_return_type = "Failure | Promise<Outcome>")]
     pub fn verify_with_keys<'env>(
         &self,
         env: &'env Env,
         access_token: Unknown<'env>,
         current_date: Option<f64>,
         abort: Option<&Abort>,
-    ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
+    ) -> napi::Result<Either<Failure, Object<'env>>> {
         let text = match text::with(access_token, |text| Ok(text.to_owned()))? {
             Ok(text) => text,
             Err(error) => return Ok(Either::A(rejection(&self.client, error))),
         };
         let call = self.client.call(current_date);
         let work = |client: Arc<Client>| async move { client.verify(&text, call).await };
-        self.promise(env, work, abort).map(Either::B)
+        self.promise(env, work, abort, Code::JwksFetchFailed).map(Either::B)
     }
 
-    #[napi(catch_unwind)]
+    #[napi(catch_unwind, ts_return_type = "Failure | Promise<Outcome>")]
     pub fn get_user<'env>(
         &self,
         env: &'env Env,
         access_token: Unknown<'env>,
         current_date: Option<f64>,
         abort: Option<&Abort>,
-    ) -> napi::Result<Either<Failure, PromiseRaw<'env, Outcome>>> {
+    ) -> napi::Result<Either<Failure, Object<'env>>> {
         let looked_up = match self.client.users() {
             Ok(users) => text::with(access_token, |text| {
                 let is_good = self.client.look_up(text, current_date)?;
@@ -166,21 +147,21 @@ impl NativeClient {
         let work = |client: Arc<Client>| async move {
             client.get_user(&text, is_good, &users, call).await.map(|user| user.as_ref().to_owned())
         };
-        self.promise(env, work, abort).map(Either::B)
+        self.promise(env, work, abort, Code::ApiUnavailable).map(Either::B)
     }
 
     /// Settles to `null`, as JSON.
-    #[napi(catch_unwind)]
+    #[napi(catch_unwind, ts_return_type = "Promise<Outcome>")]
     pub fn warm_up<'env>(
         &self,
         env: &'env Env,
         abort: Option<&Abort>,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+    ) -> napi::Result<Object<'env>> {
         let call = self.client.call(None);
         let work = |client: Arc<Client>| async move {
             client.warm_up(call).await.map(|()| "null".to_owned())
         };
-        self.promise(env, work, abort)
+        self.promise(env, work, abort, Code::JwksFetchFailed)
     }
 
     #[napi(catch_unwind)]
@@ -218,29 +199,56 @@ impl NativeClient {
         self.client.as_ref().into()
     }
 
+    /// `refused` is the code if the system has nothing left to wait by.
     fn promise<'env, W: Future<Output = Result<String>> + Send + 'static>(
         &self,
         env: &'env Env,
         work: impl FnOnce(Arc<Client>) -> W,
         abort: Option<&Abort>,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+        refused: Code,
+    ) -> napi::Result<Object<'env>> {
         let client = Arc::clone(&self.client);
         let work = work(Arc::clone(&client));
         let aborted = abort.map(|abort| Arc::clone(&abort.0));
-        env.spawn_future(async move {
-            let result = match aborted {
+        let (deferred, promise) = env.create_deferred()?;
+        let settle = move |result: napi::Result<Result<String>>| match result {
+            Ok(result) => {
+                let outcome: Outcome = match result {
+                    Ok(json) => Either::A(json),
+                    Err(error) => Either::B(rejection(&client, error)),
+                };
+                deferred.resolve(|_| Ok(outcome));
+            }
+            Err(error) => deferred.reject(error),
+        };
+        let work = async move {
+            match aborted {
                 None => work.await,
                 Some(aborted) => tokio::select! {
                     result = work => result,
                     () = aborted.notified() => Ok(String::new()),
                 },
-            };
-            Ok(match result {
-                Ok(json) => Either::A(json),
-                Err(error) => Either::B(rejection(&client, error)),
-            })
-        })
+            }
+        };
+        match threads::network() {
+            Ok(network) => drop(network.spawn(async move { settle(contained(work).await) })),
+            Err(error) => {
+                let message = "what waits for the network could not be started";
+                settle(Ok(Err(Error::new(refused, message).caused_by(&error))));
+            }
+        }
+        Ok(promise)
     }
+}
+
+/// A panic would leave the promise pending for ever.
+async fn contained<T>(work: impl Future<Output = T>) -> napi::Result<T> {
+    let mut work = pin!(work);
+    poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(context))) {
+        Ok(poll) => poll.map(Ok),
+        Err(_) => Poll::Ready(Err(napi::Error::from_reason("a call panicked"))),
+    })
+    .await
 }
 
 fn client_of(options: ClientOptions) -> Result<Client> {

@@ -224,7 +224,7 @@ impl KeyCache {
                     inner.state.failures.retry_at = told;
                 }
                 Outcome::Failed {
-                    error: error.clone(),
+                    error: inner.for_caller(error.clone()),
                     failures_in_a_row: inner.state.failures.in_a_row,
                     next_attempt_in: (inner.state.failures.retry_at - now).max(0),
                 }
@@ -299,7 +299,7 @@ impl Inner {
         self.state.decide(kid, clock::now(), timeout, limits, fetching)
     }
 
-    /// The error of a fetch, which many may get at different times, with when there will be another.
+    /// The error of a fetch, which many may get at different times, with when there can be another.
     fn for_caller(&self, mut error: Error) -> Error {
         let wait = (self.state.failures.retry_at - clock::now()).max(1);
         error.context.retry_after = u32::try_from(wait.unsigned_abs().div_ceil(1_000)).ok();

@@ -191,7 +191,7 @@ fn what_was_imported_while_a_fetch_was_under_way_counts_if_it_is_newer() {
 }
 
 #[test]
-fn a_fetch_whose_runtime_is_gone_leaves_nothing_to_the_next() {
+fn a_fetch_that_is_lost_leaves_nothing_to_the_next() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let cache = KeyCache::of(&format!("http://{}/", listener.local_addr().unwrap()));
     let limits =

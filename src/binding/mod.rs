@@ -210,31 +210,35 @@ impl NativeClient {
         let client = Arc::clone(&self.client);
         let work = work(Arc::clone(&client));
         let aborted = abort.map(|abort| Arc::clone(&abort.0));
-        let (deferred, promise) = env.create_deferred()?;
-        let settle = move |result: napi::Result<Result<String>>| match result {
-            Ok(result) => {
-                let outcome: Outcome = match result {
-                    Ok(json) => Either::A(json),
-                    Err(error) => Either::B(rejection(&client, error)),
-                };
-                deferred.resolve(|_| Ok(outcome));
+        let outcome_of = move |result: Result<String>| -> Outcome {
+            match result {
+                Ok(json) => Either::A(json),
+                Err(error) => Either::B(rejection(&client, error)),
             }
+        };
+        let (deferred, promise) = env.create_deferred()?;
+        let settle = move |outcome: napi::Result<Outcome>| match outcome {
+            Ok(outcome) => deferred.resolve(|_| Ok(outcome)),
             Err(error) => deferred.reject(error),
         };
-        let work = async move {
-            match aborted {
-                None => work.await,
-                Some(aborted) => tokio::select! {
-                    result = work => result,
-                    () = aborted.notified() => Ok(String::new()),
-                },
-            }
-        };
         match threads::network() {
-            Ok(network) => drop(network.spawn(async move { settle(contained(work).await) })),
+            Ok(network) => drop(network.spawn(async move {
+                let outcome = contained(async move {
+                    outcome_of(match aborted {
+                        None => work.await,
+                        Some(aborted) => tokio::select! {
+                            result = work => result,
+                            () = aborted.notified() => Ok(String::new()),
+                        },
+                    })
+                });
+                settle(outcome.await);
+            })),
             Err(error) => {
                 let message = "what waits for the network could not be started";
-                settle(Ok(Err(Error::new(refused, message).caused_by(&error))));
+                let mut refusal = Error::new(refused, message).caused_by(&error);
+                refusal.context.retry_after = Some(1);
+                settle(Ok(outcome_of(Err(refusal))));
             }
         }
         Ok(promise)

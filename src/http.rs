@@ -31,8 +31,8 @@ impl From<reqwest::Error> for Fault {
     }
 }
 
-/// Built at first use, on the thread for the network: reading the certificates takes some 20 ms. Loopback addresses are never
-/// asked through a proxy, for what is sent there must stay on this machine.
+/// Built at first use, on the thread for the network: reading the certificates takes some 20 ms. Loopback addresses are
+/// never asked through a proxy, for what is sent there must stay on this machine.
 pub fn client(url: &str) -> Result<&'static Client, Fault> {
     static DIRECT: OnceLock<Client> = OnceLock::new();
     static PROXIED: OnceLock<Client> = OnceLock::new();

@@ -12,9 +12,9 @@ use tokio::runtime::{Builder, Handle, Runtime};
 
 use crate::clock::{self, Millis};
 
-/// Where calls wait for the network: one thread for the whole process, as long as that lives. napi's own runtime has one
-/// for each processor, made when the package is loaded; it ends with the last thread of Node that uses the package, and
-/// ends the process if the system refuses a thread. An error here concerns one call.
+/// Where calls wait for the network: one thread for the whole process, as long as that lives. napi's own runtime has
+/// one for each processor, made at load; it ends with the last thread of Node that uses the package, and it ends the
+/// process if the system refuses a thread. An error here concerns one call.
 pub fn network() -> io::Result<Handle> {
     static NETWORK: Mutex<Option<Handle>> = Mutex::new(None);
     let mut network = NETWORK.lock().unwrap_or_else(PoisonError::into_inner);

@@ -741,7 +741,7 @@ export class StackAuthError extends Error {
    * - 400, 401, 403: `WWW-Authenticate: Bearer` with `error` and `error_description` (RFC 6750 section 3),
    *   but with `realm="stack-auth"` alone for `ERR_TOKEN_MISSING`. The description is a fixed text for each code.
    * - 503: `Retry-After` (RFC 9110 section 10.2.3): with `ERR_JWKS_…`, the time until keys are fetched next;
-   *   with `ERR_API_…`, what `users/me` asked for with a 429 or 5xx, or else 5 seconds
+   *   with `ERR_API_…`, what `users/me` asked for with a 429 or 5xx; 5 seconds where neither is known
    * - 500: none
    */
   readonly headers: Readonly<Record<string, string>>;
